@@ -1,0 +1,1 @@
+//! The kernel library of Firesteel, written in its DSL.

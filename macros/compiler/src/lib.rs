@@ -1,0 +1,1 @@
+//! The Firesteel compiler: a subset of Rust, as tokens, to PTX text.

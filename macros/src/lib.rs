@@ -1,0 +1,1 @@
+//! The attributes of Firesteel: the proc-macro shell around its compiler.

@@ -1,0 +1,1 @@
+//! The PTX of Firesteel: intermediate representation, printer, parser and verifier, from one table of instructions.
