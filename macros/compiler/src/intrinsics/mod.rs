@@ -1,0 +1,154 @@
+//! The intrinsics: what they are called, what they take and give, and what they need.
+//!
+//! [`table`] is the one list. From it come name resolution and near-miss names (`parse`), arity
+//! and types (`infer`), the rustdoc'd Rust functions that rustc and rust-analyzer see (`shims`),
+//! the page `docs/src/intrinsics.md` (`page`) and, through [`Op`], an exhaustive match in `lower`.
+
+mod sig;
+mod table;
+
+pub use sig::{Class, SigTy};
+pub use table::{Op, SECTIONS};
+
+/// A titled part of the table.
+#[derive(Debug)]
+pub struct Section {
+    /// What its intrinsics are about.
+    pub title: &'static str,
+    /// What holds for all of them.
+    pub intro: &'static str,
+    /// The operations.
+    pub ops: &'static [OpRow],
+}
+
+/// An operation and its names in Rust.
+#[derive(Debug)]
+pub struct OpRow {
+    /// The operation.
+    pub op: Op,
+    /// The lowest architecture that has it, 70 for `sm_70`.
+    pub sm: u32,
+    /// The functions and methods that mean it.
+    pub rows: &'static [Row],
+}
+
+/// One function or method.
+#[derive(Debug)]
+pub struct Row {
+    /// What it means.
+    pub op: Op,
+    /// How it is called.
+    pub kind: Kind,
+    /// Arguments that this form does not show.
+    pub fill: Fill,
+    /// The name, without `fast::` or `f32::`.
+    pub name: &'static str,
+    /// Generic parameters and their bounds, in order.
+    pub generics: &'static [(&'static str, Class)],
+    /// Parameters and their types; a method's first one is the receiver.
+    pub params: &'static [(&'static str, &'static str)],
+    /// The result, empty for unit.
+    pub ret: &'static str,
+    /// The lines of documentation.
+    pub doc: &'static [&'static str],
+    /// The lowest architecture that has it.
+    pub sm: u32,
+}
+
+/// How an intrinsic is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `name(..)`.
+    Free,
+    /// `name(..)`, with KAIO's name and meaning.
+    Kaio,
+    /// `x.name(..)`, which Rust's own scalar types have.
+    Method,
+    /// `x.name(..)`, which Rust does not have.
+    Extension,
+    /// `fast::name(..)`.
+    Fast,
+    /// `f32::name(..)`, on the type that the result has.
+    Associated,
+}
+
+/// Arguments that the short form of an intrinsic leaves out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fill {
+    /// None.
+    Nothing,
+    /// A first argument: the mask of all 32 lanes.
+    FullMask,
+    /// Two last arguments: the device's scope, and no order.
+    Relaxed,
+}
+
+/// Every row, in the order of the table.
+pub fn rows() -> impl Iterator<Item = &'static Row> {
+    SECTIONS.iter().flat_map(|section| section.ops).flat_map(|op| op.rows)
+}
+
+/// The free function of this path: `warp_reduce_sum`, `fast::exp`.
+pub fn function(path: &[&str]) -> Option<&'static Row> {
+    match path {
+        [name] => rows().find(|row| row.name == *name && row.kind.is_free()),
+        ["fast", name] => rows().find(|row| row.name == *name && row.kind == Kind::Fast),
+        _ => None,
+    }
+}
+
+/// The method of this name.
+pub fn method(name: &str) -> Option<&'static Row> {
+    rows().find(|row| row.name == name && row.kind.is_method())
+}
+
+/// The function of this name on a scalar type.
+pub fn associated(name: &str) -> Option<&'static Row> {
+    rows().find(|row| row.name == name && row.kind == Kind::Associated)
+}
+
+impl Kind {
+    /// Called by its bare name.
+    pub const fn is_free(self) -> bool {
+        matches!(self, Self::Free | Self::Kaio)
+    }
+
+    /// Called on a value.
+    pub const fn is_method(self) -> bool {
+        matches!(self, Self::Method | Self::Extension)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_signature_parses_and_is_documented() {
+        for row in rows() {
+            assert!(!row.doc.is_empty(), "{} has no documentation", row.name);
+            for (_, ty) in row.params {
+                assert!(SigTy::parse(ty).is_some(), "{}: `{ty}`", row.name);
+            }
+            assert!(SigTy::parse(row.ret).is_some(), "{}: `{}`", row.name, row.ret);
+        }
+    }
+
+    #[test]
+    fn a_name_means_one_thing() {
+        let mut seen = std::collections::HashSet::new();
+        for row in rows() {
+            let space = if row.kind.is_free() { Kind::Free } else { row.kind };
+            let space = if space.is_method() { Kind::Method } else { space };
+            assert!(seen.insert((row.name, format!("{space:?}"))), "`{}` twice", row.name);
+        }
+    }
+
+    #[test]
+    fn names_are_found_by_their_path() {
+        assert_eq!(function(&["warp_reduce_sum"]).map(|row| row.op), Some(Op::WarpReduceSum));
+        assert_eq!(function(&["fast", "exp"]).map(|row| row.op), Some(Op::FastExp));
+        assert_eq!(method("exp").map(|row| row.op), Some(Op::Exp));
+        assert_eq!(function(&["fast"]).map(|row| row.op), None);
+    }
+}

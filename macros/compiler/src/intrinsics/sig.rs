@@ -1,0 +1,246 @@
+//! The types in the signatures of the table, and the classes that bound its generics.
+
+use crate::value::Scalar;
+
+/// A set of scalar types: a bound of a generic parameter, and a trait of the shims.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// Every scalar type.
+    Scalar,
+    /// Integers and floats.
+    Number,
+    /// Integers.
+    Int,
+    /// Signed integers.
+    SignedInt,
+    /// Unsigned integers.
+    UnsignedInt,
+    /// Signed integers and floats.
+    Signed,
+    /// `f16`, `bf16`, `f32`, `f64`.
+    Float,
+    /// `f16` and `bf16`.
+    Half,
+    /// Integers of 32 and 64 bits.
+    WideInt,
+    /// Integers of 32 and 64 bits and floats: what `atom.add` takes.
+    AtomicAdd,
+    /// Integers of 32 and 64 bits, `f32` and `f64`: what `atom.exch` and `match` take.
+    Word,
+    /// The same and the types of 16 bits: what `atom.cas` takes.
+    AtomicCas,
+    /// `i32` and `u32`: what `redux` takes.
+    Int32,
+    /// `u32`: what `atom.inc` takes.
+    U32Only,
+    /// What a vector can be made of: every number but `isize` and `usize`.
+    Lane,
+    /// No type: a constant of type `u8`.
+    ConstU8,
+}
+
+impl Class {
+    /// Every class, in the order of declaration.
+    pub const ALL: [Self; 16] = [
+        Self::Scalar,
+        Self::Number,
+        Self::Int,
+        Self::SignedInt,
+        Self::UnsignedInt,
+        Self::Signed,
+        Self::Float,
+        Self::Half,
+        Self::WideInt,
+        Self::AtomicAdd,
+        Self::Word,
+        Self::AtomicCas,
+        Self::Int32,
+        Self::U32Only,
+        Self::Lane,
+        Self::ConstU8,
+    ];
+
+    /// The name, which is also that of the trait.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Scalar => "Scalar",
+            Self::Number => "Number",
+            Self::Int => "Int",
+            Self::SignedInt => "SignedInt",
+            Self::UnsignedInt => "UnsignedInt",
+            Self::Signed => "Signed",
+            Self::Float => "Float",
+            Self::Half => "Half",
+            Self::WideInt => "WideInt",
+            Self::AtomicAdd => "AtomicAdd",
+            Self::Word => "Word",
+            Self::AtomicCas => "AtomicCas",
+            Self::Int32 => "Int32",
+            Self::U32Only => "U32Only",
+            Self::Lane => "Lane",
+            Self::ConstU8 => "ConstU8",
+        }
+    }
+
+    /// What its members are, for messages: "an integer".
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Scalar => "a scalar",
+            Self::Number => "a number",
+            Self::Int => "an integer",
+            Self::SignedInt => "a signed integer",
+            Self::UnsignedInt => "an unsigned integer",
+            Self::Signed => "a signed number",
+            Self::Float => "a float",
+            Self::Half => "`f16` or `bf16`",
+            Self::WideInt => "an integer of 32 or 64 bits",
+            Self::AtomicAdd => "an integer of 32 or 64 bits or a float",
+            Self::Word => "a number of 32 or 64 bits",
+            Self::AtomicCas => "a number of 16, 32 or 64 bits",
+            Self::Int32 => "`i32` or `u32`",
+            Self::U32Only => "`u32`",
+            Self::Lane => "a number of fixed size",
+            Self::ConstU8 => "a constant `u8`",
+        }
+    }
+
+    /// Whether the type is a member.
+    pub const fn contains(self, ty: Scalar) -> bool {
+        let wide = ty.bytes() >= 4;
+        match self {
+            Self::Scalar => true,
+            Self::Number => !matches!(ty, Scalar::Bool),
+            Self::Int => ty.is_int(),
+            Self::SignedInt => ty.is_int() && ty.is_signed(),
+            Self::UnsignedInt => ty.is_int() && !ty.is_signed(),
+            Self::Signed => ty.is_signed(),
+            Self::Float => ty.is_float(),
+            Self::Half => matches!(ty, Scalar::F16 | Scalar::Bf16),
+            Self::WideInt => ty.is_int() && wide,
+            Self::AtomicAdd => ty.is_int() && wide || ty.is_float(),
+            Self::Word => wide,
+            Self::AtomicCas => ty.bytes() >= 2,
+            Self::Int32 => matches!(ty, Scalar::I32 | Scalar::U32),
+            Self::U32Only => matches!(ty, Scalar::U32),
+            Self::Lane => !matches!(ty, Scalar::Bool | Scalar::Isize | Scalar::Usize),
+            Self::ConstU8 => false,
+        }
+    }
+}
+
+/// A type in a signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SigTy {
+    /// `()`.
+    Unit,
+    /// `!`.
+    Never,
+    /// A scalar.
+    Scalar(Scalar),
+    /// A generic parameter.
+    Generic(&'static str),
+    /// `T::Bits`: the unsigned integer of the size of `T`.
+    Bits(&'static str),
+    /// `T::X4`: the vector of so many lanes of `T`.
+    Vector(&'static str, u32),
+    /// A vector of a fixed type, such as `f16x2`.
+    FixedVector(Scalar, u32),
+    /// `(A, B)`.
+    Tuple(Vec<SigTy>),
+    /// `&T` or `&mut T`: an element of memory.
+    Place {
+        /// The generic parameter that is the element's type.
+        elem: &'static str,
+        /// Whether it is written.
+        mutable: bool,
+    },
+    /// `&[T]` or `&mut [T]`: a whole slice or shared array.
+    Memory {
+        /// The element's type: a generic parameter or a scalar.
+        elem: Box<SigTy>,
+        /// Whether it is written.
+        mutable: bool,
+    },
+    /// `Scope`.
+    Scope,
+    /// `Order`.
+    Order,
+}
+
+impl SigTy {
+    /// Reads a type as the table spells it; `None` is a fault of the table, which a test excludes.
+    pub fn parse(text: &'static str) -> Option<Self> {
+        let text = text.trim();
+        if let Some(inner) = text.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) {
+            let items = inner.split(',').map(Self::parse).collect::<Option<_>>()?;
+            return Some(Self::Tuple(items));
+        }
+        if let Some(target) = text.strip_prefix('&') {
+            return Self::parse_reference(target.trim_start());
+        }
+        match text {
+            "" => return Some(Self::Unit),
+            "!" => return Some(Self::Never),
+            "Scope" => return Some(Self::Scope),
+            "Order" => return Some(Self::Order),
+            _ => {}
+        }
+        if let Some((generic, part)) = text.split_once("::") {
+            return match part.trim() {
+                "Bits" => Some(Self::Bits(generic.trim())),
+                part => Some(Self::Vector(generic.trim(), part.strip_prefix('X')?.parse().ok()?)),
+            };
+        }
+        if let Some(scalar) = Scalar::from_name(text) {
+            return Some(Self::Scalar(scalar));
+        }
+        if let Some((elem, lanes)) = text.split_once('x') {
+            return Some(Self::FixedVector(Scalar::from_name(elem)?, lanes.parse().ok()?));
+        }
+        text.chars().all(|c| c.is_ascii_uppercase()).then_some(Self::Generic(text))
+    }
+
+    fn parse_reference(target: &'static str) -> Option<Self> {
+        let (mutable, target) = match target.strip_prefix("mut ") {
+            Some(rest) => (true, rest.trim()),
+            None => (false, target),
+        };
+        match target.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            Some(elem) => Some(Self::Memory { elem: Box::new(Self::parse(elem)?), mutable }),
+            None => match Self::parse(target)? {
+                Self::Generic(elem) => Some(Self::Place { elem, mutable }),
+                _ => None,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_form_is_read() {
+        let cases = [
+            ("", SigTy::Unit),
+            ("u32", SigTy::Scalar(Scalar::U32)),
+            ("T", SigTy::Generic("T")),
+            ("T::Bits", SigTy::Bits("T")),
+            ("T::X4", SigTy::Vector("T", 4)),
+            ("f16x2", SigTy::FixedVector(Scalar::F16, 2)),
+            ("&mut T", SigTy::Place { elem: "T", mutable: true }),
+            ("&[T]", SigTy::Memory { elem: Box::new(SigTy::Generic("T")), mutable: false }),
+        ];
+        for (text, want) in cases {
+            assert_eq!(SigTy::parse(text), Some(want), "{text}");
+        }
+        assert_eq!(SigTy::parse("Vec<T>"), None);
+    }
+
+    #[test]
+    fn atomic_classes_follow_the_instruction_set() {
+        assert!(Class::AtomicCas.contains(Scalar::U16) && !Class::AtomicCas.contains(Scalar::U8));
+        assert!(Class::AtomicAdd.contains(Scalar::F16) && !Class::AtomicAdd.contains(Scalar::I16));
+        assert!(!Class::Word.contains(Scalar::Bool));
+    }
+}
