@@ -3,5 +3,6 @@
 pub mod diag;
 pub mod hir;
 pub mod intrinsics;
+mod short_float;
 pub mod span;
 pub mod value;

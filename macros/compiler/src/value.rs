@@ -4,7 +4,7 @@
 //! floats round to nearest even, casts saturate. Const evaluation (array lengths, `const` items)
 //! and folding both use it, so a folded program gives the bits of an unfolded one.
 
-use half::{bf16, f16};
+use crate::short_float;
 
 /// A scalar type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -226,8 +226,8 @@ impl Value {
     /// A float, rounded once to the type.
     pub fn float(ty: Scalar, value: f64) -> Self {
         let bits = match ty {
-            F16 => u64::from(f16::from_f32(to_odd(value)).to_bits()),
-            Bf16 => u64::from(bf16::from_f32(to_odd(value)).to_bits()),
+            F16 => short_float::F16.round(value),
+            Bf16 => short_float::BF16.round(value),
             F32 => u64::from((value as f32).to_bits()),
             F64 => value.to_bits(),
             Bool | I8 | I16 | I32 | I64 | Isize | U8 | U16 | U32 | U64 | Usize => {
@@ -265,8 +265,8 @@ impl Value {
     /// The value of a float, exactly.
     pub fn as_f64(self) -> f64 {
         match self.ty {
-            F16 => f16::from_bits(self.bits as u16).to_f64(),
-            Bf16 => bf16::from_bits(self.bits as u16).to_f64(),
+            F16 => short_float::F16.widen(self.bits),
+            Bf16 => short_float::BF16.widen(self.bits),
             F32 => f64::from(f32::from_bits(self.bits as u32)),
             F64 => f64::from_bits(self.bits),
             Bool | I8 | I16 | I32 | I64 | Isize | U8 | U16 | U32 | U64 | Usize => {
@@ -386,17 +386,6 @@ impl Value {
     }
 }
 
-/// Rounds to `f32` so that a second rounding to a much shorter format gives what one would have:
-/// an inexact result is the neighbour with an odd last bit ("round to odd").
-fn to_odd(value: f64) -> f32 {
-    let nearest = value as f32;
-    if f64::from(nearest) == value || value.is_nan() {
-        return nearest;
-    }
-    let away_from_zero = f64::from(nearest.abs()) > value.abs();
-    f32::from_bits((nearest.to_bits() - u32::from(away_from_zero)) | 1)
-}
-
 fn compare<T: PartialOrd>(op: BinOp, a: &T, b: &T) -> bool {
     match op {
         BinOp::Eq => a == b,
@@ -471,7 +460,10 @@ mod tests {
             assert_eq!(value.cast(U64).as_int(), i128::from(x as u64), "{x}");
         }
         assert_eq!(Value::int(I32, -1).cast(U64).bits(), u64::MAX);
-        assert_eq!(Value::int(U64, i128::from(u64::MAX)).cast(F32).as_f64(), u64::MAX as f32 as f64);
+        assert_eq!(
+            Value::int(U64, i128::from(u64::MAX)).cast(F32).as_f64(),
+            u64::MAX as f32 as f64
+        );
     }
 
     #[test]

@@ -12,18 +12,36 @@
 use super::{Class, Fill, Kind, OpRow, Row, Section};
 
 macro_rules! kind {
-    (free) => { Kind::Free };
-    (kaio) => { Kind::Kaio };
-    (method) => { Kind::Method };
-    (extension) => { Kind::Extension };
-    (fast) => { Kind::Fast };
-    (assoc) => { Kind::Associated };
+    (free) => {
+        Kind::Free
+    };
+    (kaio) => {
+        Kind::Kaio
+    };
+    (method) => {
+        Kind::Method
+    };
+    (extension) => {
+        Kind::Extension
+    };
+    (fast) => {
+        Kind::Fast
+    };
+    (assoc) => {
+        Kind::Associated
+    };
 }
 
 macro_rules! fill {
-    () => { Fill::Nothing };
-    (mask) => { Fill::FullMask };
-    (relaxed) => { Fill::Relaxed };
+    () => {
+        Fill::Nothing
+    };
+    (mask) => {
+        Fill::FullMask
+    };
+    (relaxed) => {
+        Fill::Relaxed
+    };
 }
 
 macro_rules! intrinsics {
