@@ -1,0 +1,632 @@
+//! The table of instructions.
+//!
+//! To add an instruction, add a row; the compiler then asks for the method of [`Execute`] in
+//! the simulator. Each row's doc names its entry in the PTX ISA 8.7.
+
+mod row;
+
+use crate::emit::Printer;
+use crate::modifier::*;
+use crate::operand::*;
+use crate::parse::{OperandParser, ParseError};
+use crate::ty::*;
+use row::instructions;
+
+/// Reads the operands of one row, given the opcode's parts.
+pub(crate) type Reader = fn(&[&str], &mut OperandParser<'_>) -> Result<Op, ParseError>;
+
+/// What arithmetic on a float type asks of the machine.
+fn float_since(ty: FloatTy) -> Since {
+    match ty {
+        FloatTy::F32 | FloatTy::F64 => Since::BASE,
+        FloatTy::F16 | FloatTy::F16x2 => since(6, 0, 53),
+        FloatTy::BF16 | FloatTy::BF16x2 => since(7, 8, 90),
+    }
+}
+
+/// What comparing, fusing or negating a float type asks of the machine.
+fn half_since(ty: FloatTy) -> Since {
+    match ty {
+        FloatTy::F32 | FloatTy::F64 => Since::BASE,
+        FloatTy::F16 | FloatTy::F16x2 => since(6, 0, 53),
+        FloatTy::BF16 | FloatTy::BF16x2 => since(7, 0, 80),
+    }
+}
+
+fn is_half(ty: Ty) -> bool {
+    matches!(ty, Ty::F16 | Ty::F16x2 | Ty::BF16 | Ty::BF16x2)
+}
+
+/// `.ftz` is for singles and IEEE halves.
+fn ftz_fits(ftz: Option<Ftz>, ty: Ty) -> bool {
+    ftz.is_none() || matches!(ty, Ty::F32 | Ty::F16 | Ty::F16x2)
+}
+
+/// Halves round to nearest alone.
+fn round_fits(round: Option<Round>, ty: Ty) -> bool {
+    !is_half(ty) || matches!(round, None | Some(Round::Rn))
+}
+
+/// `.sat` on floats is for all but `f64` and bfloat16.
+fn sat_fits(sat: Option<Sat>, ty: Ty) -> bool {
+    sat.is_none() || !matches!(ty, Ty::F64 | Ty::BF16 | Ty::BF16x2)
+}
+
+/// Whether `count` operands agree with the vector modifier.
+fn vec_fits(vec: Option<VecLen>, count: usize) -> bool {
+    match vec {
+        None => count == 1,
+        Some(VecLen::V2) => count == 2,
+        Some(VecLen::V4) => count == 4,
+        Some(VecLen::V8) => count == 8,
+    }
+}
+
+/// What an atomic operation on a type asks of the machine.
+fn atom_since(op: AtomOp, ty: AtomTy) -> Since {
+    match (op, ty) {
+        (AtomOp::Add, AtomTy::F64) => since(5, 0, 60),
+        (AtomOp::Add, AtomTy::F16x2) => since(6, 2, 60),
+        (AtomOp::Add, AtomTy::F16) => since(6, 3, 70),
+        (AtomOp::Add, AtomTy::BF16 | AtomTy::BF16x2) => since(7, 8, 90),
+        (_, AtomTy::B128) => since(8, 3, 90),
+        _ => Since::BASE,
+    }
+}
+
+/// The types that PTX gives each atomic operation.
+fn atom_fits(op: AtomOp, ty: AtomTy) -> bool {
+    use AtomTy::{B32, B64, B128, BF16, BF16x2, F16, F16x2, F32, F64, S32, S64, U32, U64};
+    match op {
+        AtomOp::And | AtomOp::Or | AtomOp::Xor => matches!(ty, B32 | B64),
+        AtomOp::Exch => matches!(ty, B32 | B64 | B128),
+        AtomOp::Add => matches!(ty, U32 | U64 | S32 | F32 | F64 | F16 | F16x2 | BF16 | BF16x2),
+        AtomOp::Min | AtomOp::Max => matches!(ty, U32 | U64 | S32 | S64),
+        AtomOp::Inc | AtomOp::Dec => matches!(ty, U32),
+    }
+}
+
+/// Halves are added without flushing, and must say so.
+fn noftz_fits(noftz: Option<NoFtz>, ty: Ty) -> bool {
+    noftz.is_some() == is_half(ty)
+}
+
+/// The registers of one thread for the factors and the accumulator of a matrix instruction:
+/// `(a, b, c and d)`, or `None` if the shape does not have that type.
+///
+/// PTX ISA, "Matrix Fragments for mma".
+#[must_use]
+pub fn mma_registers(shape: MmaShape, ty: MmaTy, acc: MmaAccTy) -> Option<(usize, usize, usize)> {
+    use MmaTy::{B1, BF16, E4m3, E5m2, F16, F64, S4, S8, TF32, U4, U8};
+    let factors = match (shape, ty) {
+        (MmaShape::M8n8k4, F64) => (1, 1),
+        (MmaShape::M8n8k4, F16) => (2, 2),
+        (MmaShape::M16n8k4, F64) => (2, 1),
+        (MmaShape::M16n8k8, F64) => (4, 2),
+        (MmaShape::M16n8k16, F64) => (8, 4),
+        (MmaShape::M16n8k4, TF32) => (2, 1),
+        (MmaShape::M16n8k8, TF32) => (4, 2),
+        (MmaShape::M16n8k8, F16 | BF16) => (2, 1),
+        (MmaShape::M16n8k16, F16 | BF16) => (4, 2),
+        (MmaShape::M8n8k16, S8 | U8) | (MmaShape::M8n8k32, S4 | U4) => (1, 1),
+        (MmaShape::M16n8k16, S8 | U8) | (MmaShape::M16n8k32, S4 | U4) => (2, 1),
+        (MmaShape::M16n8k32, S8 | U8 | E4m3 | E5m2) | (MmaShape::M16n8k64, S4 | U4) => (4, 2),
+        (_, B1) => return None,
+        _ => return None,
+    };
+    let small = matches!(shape, MmaShape::M8n8k4 | MmaShape::M8n8k16 | MmaShape::M8n8k32);
+    let sums = match (acc, ty) {
+        (MmaAccTy::F16, F16) if small => 4,
+        (MmaAccTy::F32, F16) if small => 8,
+        (MmaAccTy::F16, F16 | E4m3 | E5m2) => 2,
+        (MmaAccTy::F32, F16 | BF16 | TF32 | E4m3 | E5m2) => 4,
+        (MmaAccTy::F64, F64) | (MmaAccTy::S32, S8 | U8 | S4 | U4) => {
+            if small {
+                2
+            } else {
+                4
+            }
+        }
+        _ => return None,
+    };
+    Some((factors.0, factors.1, sums))
+}
+
+/// The register type that holds matrix elements: doubles and accumulators as they are, the
+/// rest packed into 32 bits.
+fn fragment(ty: Ty) -> Ty {
+    match ty {
+        Ty::F64 | Ty::F32 | Ty::S32 => ty,
+        _ => Ty::B32,
+    }
+}
+
+/// What a matrix instruction asks of the machine.
+fn mma_since(shape: MmaShape, ty: MmaTy) -> Since {
+    match (shape, ty) {
+        (_, MmaTy::E4m3 | MmaTy::E5m2) => since(8, 4, 89),
+        (MmaShape::M16n8k4 | MmaShape::M16n8k8 | MmaShape::M16n8k16, MmaTy::F64) => since(7, 8, 90),
+        (MmaShape::M8n8k4, MmaTy::F16) => since(6, 4, 70),
+        (MmaShape::M16n8k8, MmaTy::F16) => since(6, 5, 75),
+        (MmaShape::M8n8k16 | MmaShape::M8n8k32, _) => since(6, 5, 75),
+        _ => since(7, 0, 80),
+    }
+}
+
+fn mma_fits(shape: MmaShape, ty: MmaTy, acc: MmaAccTy, counts: [usize; 4]) -> bool {
+    mma_registers(shape, ty, acc).is_some_and(|(a, b, c)| counts == [c, a, b, c])
+}
+
+instructions! {
+    // ---- Integer arithmetic ----
+
+    /// `d = a + b`, wrapping, or clamped to `s32`. PTX ISA: integer `add`.
+    AddInt / add_int "add" { sat: Option<Sat>, ty: IntTy } (d: Def[*ty], a: Use[*ty], b: Use[*ty])
+        if sat.is_none() || *ty == IntTy::S32 => "`.sat` needs `.s32`",
+        since Since::BASE;
+    /// `d = a - b`, wrapping, or clamped to `s32`. PTX ISA: integer `sub`.
+    SubInt / sub_int "sub" { sat: Option<Sat>, ty: IntTy } (d: Def[*ty], a: Use[*ty], b: Use[*ty])
+        if sat.is_none() || *ty == IntTy::S32 => "`.sat` needs `.s32`",
+        since Since::BASE;
+    /// `d = a + b`, with the carry out. PTX ISA: `add.cc`.
+    AddCarryOut / add_carry_out "add.cc" { ty: IntWordTy }
+        (d: Def[*ty], a: Use[*ty], b: Use[*ty]) since Since::BASE;
+    /// `d = a + b + carry`. PTX ISA: `addc`.
+    AddCarry / add_carry "addc" { out: Option<CarryOut>, ty: IntWordTy }
+        (d: Def[*ty], a: Use[*ty], b: Use[*ty]) since Since::BASE;
+    /// `d = a - b`, with the borrow out. PTX ISA: `sub.cc`.
+    SubCarryOut / sub_carry_out "sub.cc" { ty: IntWordTy }
+        (d: Def[*ty], a: Use[*ty], b: Use[*ty]) since Since::BASE;
+    /// `d = a - b - borrow`. PTX ISA: `subc`.
+    SubCarry / sub_carry "subc" { out: Option<CarryOut>, ty: IntWordTy }
+        (d: Def[*ty], a: Use[*ty], b: Use[*ty]) since Since::BASE;
+    /// Half of the product. PTX ISA: integer `mul.hi`, `mul.lo`.
+    MulInt / mul_int "mul" { half: Half, ty: IntTy }
+        (d: Def[*ty], a: Use[*ty], b: Use[*ty]) since Since::BASE;
+    /// The whole product, twice as wide. PTX ISA: integer `mul.wide`.
+    MulWide / mul_wide "mul.wide" { ty: WideTy }
+        (d: Def[ty.ty().widened()], a: Use[*ty], b: Use[*ty]) since Since::BASE;
+    /// Half of the product, plus `c`. PTX ISA: integer `mad.hi`, `mad.lo`.
+    MadInt / mad_int "mad" { half: Half, sat: Option<Sat>, ty: IntTy }
+        (d: Def[*ty], a: Use[*ty], b: Use[*ty], c: Use[*ty])
+        if sat.is_none() || (*ty == IntTy::S32 && *half == Half::Hi) => "`.sat` needs `.hi.s32`",
+        since Since::BASE;
+    /// The whole product, plus `c`. PTX ISA: integer `mad.wide`.
+    MadWide / mad_wide "mad.wide" { ty: WideTy }
+        (d: Def[ty.ty().widened()], a: Use[*ty], b: Use[*ty], c: Use[ty.ty().widened()])
+        since Since::BASE;
+    /// `d = c + |a - b|`. PTX ISA: `sad`.
+    Sad / sad "sad" { ty: IntTy }
+        (d: Def[*ty], a: Use[*ty], b: Use[*ty], c: Use[*ty]) since Since::BASE;
+    /// Quotient, truncated. PTX ISA: integer `div`.
+    DivInt / div_int "div" { ty: IntTy }
+        (d: Def[*ty], a: Use[*ty], b: Use[*ty]) since Since::BASE;
+    /// Remainder, with the sign of `a`. PTX ISA: `rem`.
+    RemInt / rem_int "rem" { ty: IntTy }
+        (d: Def[*ty], a: Use[*ty], b: Use[*ty]) since Since::BASE;
+    /// Absolute value; of the least integer, itself. PTX ISA: integer `abs`.
+    AbsInt / abs_int "abs" { ty: SignedTy } (d: Def[*ty], a: Use[*ty]) since Since::BASE;
+    /// `d = -a`, wrapping. PTX ISA: integer `neg`.
+    NegInt / neg_int "neg" { ty: SignedTy } (d: Def[*ty], a: Use[*ty]) since Since::BASE;
+    /// The lesser. PTX ISA: integer `min`.
+    MinInt / min_int "min" { ty: IntTy }
+        (d: Def[*ty], a: Use[*ty], b: Use[*ty]) since Since::BASE;
+    /// The greater. PTX ISA: integer `max`.
+    MaxInt / max_int "max" { ty: IntTy }
+        (d: Def[*ty], a: Use[*ty], b: Use[*ty]) since Since::BASE;
+    /// Number of ones. PTX ISA: `popc`.
+    Popc / popc "popc" { ty: WordTy } (d: Def[Ty::U32], a: Use[*ty]) since Since::BASE;
+    /// Number of leading zeros. PTX ISA: `clz`.
+    Clz / clz "clz" { ty: WordTy } (d: Def[Ty::U32], a: Use[*ty]) since Since::BASE;
+    /// Position of the highest bit that is not a sign bit, or all ones. PTX ISA: `bfind`.
+    Bfind / bfind "bfind" { amount: Option<ShiftAmount>, ty: IntWordTy }
+        (d: Def[Ty::U32], a: Use[*ty]) since Since::BASE;
+    /// The bits in reverse. PTX ISA: `brev`.
+    Brev / brev "brev" { ty: WordTy } (d: Def[*ty], a: Use[*ty]) since Since::BASE;
+    /// The field of `c` bits at bit `b`. PTX ISA: `bfe`.
+    Bfe / bfe "bfe" { ty: IntWordTy }
+        (d: Def[*ty], a: Use[*ty], b: Use[Ty::U32], c: Use[Ty::U32]) since Since::BASE;
+    /// `b` with its field of `e` bits at bit `c` replaced by `a`. PTX ISA: `bfi`.
+    Bfi / bfi "bfi" { ty: WordTy }
+        (d: Def[*ty], a: Use[*ty], b: Use[*ty], c: Use[Ty::U32], e: Use[Ty::U32])
+        since Since::BASE;
+    /// `d = c + Σ a.8[k] * b.8[k]` over the bytes of each word. PTX ISA: `dp4a`.
+    Dp4a / dp4a "dp4a" { aty: Int32Ty, bty: Int32Ty }
+        (d: Def[Ty::B32], a: Use[Ty::B32], b: Use[Ty::B32], c: Use[Ty::B32])
+        since since(5, 0, 61);
+    /// `d = c + Σ a.16[k] * b.8[k]`, with the low or high bytes of `b`. PTX ISA: `dp2a`.
+    Dp2a / dp2a "dp2a" { half: Half, aty: Int32Ty, bty: Int32Ty }
+        (d: Def[Ty::B32], a: Use[Ty::B32], b: Use[Ty::B32], c: Use[Ty::B32])
+        since since(5, 0, 61);
+
+    // ---- Floating point ----
+
+    /// `d = a + b`. Without a rounding, `ptxas` may contract it with a product into an `fma`.
+    /// PTX ISA: floating-point and half-precision `add`.
+    AddFloat / add_float "add" { round: Option<Round>, ftz: Option<Ftz>, sat: Option<Sat>, ty: FloatTy }
+        (d: Def[*ty], a: Use[*ty], b: Use[*ty])
+        if ftz_fits(*ftz, ty.ty()) => "`.ftz` needs `.f32`, `.f16` or `.f16x2`",
+        if sat_fits(*sat, ty.ty()) => "`.sat` needs `.f32`, `.f16` or `.f16x2`",
+        if round_fits(*round, ty.ty()) => "halves round to nearest alone",
+        since float_since(*ty);
+    /// `d = a - b`. PTX ISA: floating-point and half-precision `sub`.
+    SubFloat / sub_float "sub" { round: Option<Round>, ftz: Option<Ftz>, sat: Option<Sat>, ty: FloatTy }
+        (d: Def[*ty], a: Use[*ty], b: Use[*ty])
+        if ftz_fits(*ftz, ty.ty()) => "`.ftz` needs `.f32`, `.f16` or `.f16x2`",
+        if sat_fits(*sat, ty.ty()) => "`.sat` needs `.f32`, `.f16` or `.f16x2`",
+        if round_fits(*round, ty.ty()) => "halves round to nearest alone",
+        since float_since(*ty);
+    /// `d = a * b`. PTX ISA: floating-point and half-precision `mul`.
+    MulFloat / mul_float "mul" { round: Option<Round>, ftz: Option<Ftz>, sat: Option<Sat>, ty: FloatTy }
+        (d: Def[*ty], a: Use[*ty], b: Use[*ty])
+        if ftz_fits(*ftz, ty.ty()) => "`.ftz` needs `.f32`, `.f16` or `.f16x2`",
+        if sat_fits(*sat, ty.ty()) => "`.sat` needs `.f32`, `.f16` or `.f16x2`",
+        if round_fits(*round, ty.ty()) => "halves round to nearest alone",
+        since float_since(*ty);
+    /// `d = a * b + c`, rounded once. PTX ISA: `fma`.
+    FmaFloat / fma_float "fma"
+        { round: Round, ftz: Option<Ftz>, sat: Option<Sat>, relu: Option<Relu>, ty: FloatTy }
+        (d: Def[*ty], a: Use[*ty], b: Use[*ty], c: Use[*ty])
+        if ftz_fits(*ftz, ty.ty()) => "`.ftz` needs `.f32`, `.f16` or `.f16x2`",
+        if sat_fits(*sat, ty.ty()) => "`.sat` needs `.f32`, `.f16` or `.f16x2`",
+        if relu.is_none() || is_half(ty.ty()) => "`.relu` needs a half type",
+        if round_fits(Some(*round), ty.ty()) => "halves round to nearest alone",
+        since half_since(*ty);
+    /// `d = a / b`, rounded. PTX ISA: floating-point `div`.
+    DivFloat / div_float "div" { round: Round, ftz: Option<Ftz>, ty: RealTy }
+        (d: Def[*ty], a: Use[*ty], b: Use[*ty])
+        if ftz_fits(*ftz, ty.ty()) => "`.ftz` needs `.f32`",
+        since Since::BASE;
+    /// `d = a / b`, within 2 units in the last place. PTX ISA: `div.approx`, `div.full`.
+    DivApprox / div_approx "div" { mode: DivMode, ftz: Option<Ftz>, ty: SingleTy }
+        (d: Def[*ty], a: Use[*ty], b: Use[*ty]) since Since::BASE;
+    /// Absolute value: clears the sign. PTX ISA: floating-point and half-precision `abs`.
+    AbsFloat / abs_float "abs" { ftz: Option<Ftz>, ty: FloatTy } (d: Def[*ty], a: Use[*ty])
+        if ftz_fits(*ftz, ty.ty()) => "`.ftz` needs `.f32`, `.f16` or `.f16x2`",
+        since half_since(*ty).and(if is_half(ty.ty()) { since(6, 5, 53) } else { Since::BASE });
+    /// Flips the sign. PTX ISA: floating-point and half-precision `neg`.
+    NegFloat / neg_float "neg" { ftz: Option<Ftz>, ty: FloatTy } (d: Def[*ty], a: Use[*ty])
+        if ftz_fits(*ftz, ty.ty()) => "`.ftz` needs `.f32`, `.f16` or `.f16x2`",
+        since half_since(*ty);
+    /// The lesser; of a number and a `NaN`, the number. PTX ISA: floating-point `min`.
+    MinFloat / min_float "min" { ftz: Option<Ftz>, nan: Option<NanMode>, ty: FloatTy }
+        (d: Def[*ty], a: Use[*ty], b: Use[*ty])
+        if ftz_fits(*ftz, ty.ty()) => "`.ftz` needs `.f32`, `.f16` or `.f16x2`",
+        if nan.is_none() || *ty != FloatTy::F64 => "`.NaN` is not for `.f64`",
+        since if is_half(ty.ty()) { since(7, 0, 80) } else { Since::BASE };
+    /// The greater; of a number and a `NaN`, the number. PTX ISA: floating-point `max`.
+    MaxFloat / max_float "max" { ftz: Option<Ftz>, nan: Option<NanMode>, ty: FloatTy }
+        (d: Def[*ty], a: Use[*ty], b: Use[*ty])
+        if ftz_fits(*ftz, ty.ty()) => "`.ftz` needs `.f32`, `.f16` or `.f16x2`",
+        if nan.is_none() || *ty != FloatTy::F64 => "`.NaN` is not for `.f64`",
+        since if is_half(ty.ty()) { since(7, 0, 80) } else { Since::BASE };
+    /// `d = 1 / a`, rounded. PTX ISA: `rcp.rnd`.
+    Rcp / rcp "rcp" { round: Round, ftz: Option<Ftz>, ty: RealTy } (d: Def[*ty], a: Use[*ty])
+        if ftz_fits(*ftz, ty.ty()) => "`.ftz` needs `.f32`",
+        since Since::BASE;
+    /// `d = 1 / a`, within 1 unit in the last place. PTX ISA: `rcp.approx`.
+    RcpApprox / rcp_approx "rcp.approx" { ftz: Option<Ftz>, ty: RealTy }
+        (d: Def[*ty], a: Use[*ty])
+        if *ty == RealTy::F32 || ftz.is_some() => "`.f64` needs `.ftz`",
+        since Since::BASE;
+    /// Square root, rounded. PTX ISA: `sqrt.rnd`.
+    Sqrt / sqrt "sqrt" { round: Round, ftz: Option<Ftz>, ty: RealTy } (d: Def[*ty], a: Use[*ty])
+        if ftz_fits(*ftz, ty.ty()) => "`.ftz` needs `.f32`",
+        since Since::BASE;
+    /// Square root, approximate. PTX ISA: `sqrt.approx`.
+    SqrtApprox / sqrt_approx "sqrt.approx" { ftz: Option<Ftz>, ty: SingleTy }
+        (d: Def[*ty], a: Use[*ty]) since Since::BASE;
+    /// `d = 1 / sqrt(a)`, approximate. PTX ISA: `rsqrt`.
+    Rsqrt / rsqrt "rsqrt.approx" { ftz: Option<Ftz>, ty: RealTy } (d: Def[*ty], a: Use[*ty])
+        since Since::BASE;
+    /// Sine, approximate. PTX ISA: `sin`.
+    Sin / sin "sin.approx" { ftz: Option<Ftz>, ty: SingleTy } (d: Def[*ty], a: Use[*ty])
+        since Since::BASE;
+    /// Cosine, approximate. PTX ISA: `cos`.
+    Cos / cos "cos.approx" { ftz: Option<Ftz>, ty: SingleTy } (d: Def[*ty], a: Use[*ty])
+        since Since::BASE;
+    /// Binary logarithm, approximate. PTX ISA: `lg2`.
+    Lg2 / lg2 "lg2.approx" { ftz: Option<Ftz>, ty: SingleTy } (d: Def[*ty], a: Use[*ty])
+        since Since::BASE;
+    /// Power of two, approximate. PTX ISA: `ex2`.
+    Ex2 / ex2 "ex2.approx" { ftz: Option<Ftz>, ty: Ex2Ty } (d: Def[*ty], a: Use[*ty])
+        if matches!(ty, Ex2Ty::F32) || ftz.is_some() == matches!(ty, Ex2Ty::BF16 | Ex2Ty::BF16x2)
+            => "`.ftz` is for `.f32`, and must be there for bfloat16",
+        since match ty {
+            Ex2Ty::F32 => Since::BASE,
+            Ex2Ty::F16 | Ex2Ty::F16x2 => since(7, 0, 75),
+            Ex2Ty::BF16 | Ex2Ty::BF16x2 => since(7, 8, 90),
+        };
+    /// Hyperbolic tangent, approximate. PTX ISA: `tanh`.
+    Tanh / tanh "tanh.approx" { ty: Ex2Ty } (d: Def[*ty], a: Use[*ty])
+        since match ty {
+            Ex2Ty::F32 | Ex2Ty::F16 | Ex2Ty::F16x2 => since(7, 0, 75),
+            Ex2Ty::BF16 | Ex2Ty::BF16x2 => since(7, 8, 90),
+        };
+    /// `b` with the sign of `a`. PTX ISA: `copysign`.
+    Copysign / copysign "copysign" { ty: RealTy } (d: Def[*ty], a: Use[*ty], b: Use[*ty])
+        since Since::BASE;
+    /// Whether `a` is of a class. PTX ISA: `testp`.
+    Testp / testp "testp" { class: FloatClass, ty: RealTy } (p: Def[Ty::Pred], a: Use[*ty])
+        since Since::BASE;
+
+    // ---- Comparison, selection, logic ----
+
+    /// `p = a cmp b`, and `q` its negation. PTX ISA: `setp`.
+    Setp / setp "setp" { cmp: Cmp, ftz: Option<Ftz>, ty: CompareTy }
+        (p: PairDef[Ty::Pred], a: Use[*ty], b: Use[*ty])
+        if ftz_fits(*ftz, ty.ty()) => "`.ftz` needs `.f32`, `.f16` or `.f16x2`",
+        since if is_half(ty.ty()) { since(6, 5, 53) } else { Since::BASE };
+    /// `p = (a cmp b) op c`, `q = !(a cmp b) op c`. PTX ISA: `setp`.
+    SetpBool / setp_bool "setp" { cmp: Cmp, op: BoolOp, ftz: Option<Ftz>, ty: CompareTy }
+        (p: PairDef[Ty::Pred], a: Use[*ty], b: Use[*ty], c: PredUse[Ty::Pred])
+        if ftz_fits(*ftz, ty.ty()) => "`.ftz` needs `.f32`, `.f16` or `.f16x2`",
+        since if is_half(ty.ty()) { since(6, 5, 53) } else { Since::BASE };
+    /// All ones (or 1.0) if `a cmp b`, else zero. PTX ISA: `set`.
+    Set / set "set" { cmp: Cmp, ftz: Option<Ftz>, dty: CvtTy, ty: CompareTy }
+        (d: Def[*dty], a: Use[*ty], b: Use[*ty])
+        if matches!(dty, CvtTy::U32 | CvtTy::S32 | CvtTy::F32) => "`set` gives `.u32`, `.s32` or `.f32`",
+        since Since::BASE;
+    /// `d = c ? a : b`. PTX ISA: `selp`.
+    Selp / selp "selp" { ty: CompareTy }
+        (d: Def[*ty], a: Use[*ty], b: Use[*ty], c: PredUse[Ty::Pred])
+        if !is_half(ty.ty()) => "halves are selected as `.b16` or `.b32`",
+        since Since::BASE;
+    /// `d = c >= 0 ? a : b`. PTX ISA: `slct`.
+    Slct / slct "slct" { ftz: Option<Ftz>, ty: CompareTy, cty: CvtTy }
+        (d: Def[*ty], a: Use[*ty], b: Use[*ty], c: Use[*cty])
+        if matches!(cty, CvtTy::S32 | CvtTy::F32) => "`slct` asks an `.s32` or an `.f32`",
+        since Since::BASE;
+    /// Bitwise and. PTX ISA: `and`.
+    And / and "and" { ty: LogicTy } (d: Def[*ty], a: Use[*ty], b: Use[*ty]) since Since::BASE;
+    /// Bitwise or. PTX ISA: `or`.
+    Or / or "or" { ty: LogicTy } (d: Def[*ty], a: Use[*ty], b: Use[*ty]) since Since::BASE;
+    /// Bitwise exclusive or. PTX ISA: `xor`.
+    Xor / xor "xor" { ty: LogicTy } (d: Def[*ty], a: Use[*ty], b: Use[*ty]) since Since::BASE;
+    /// Bitwise not. PTX ISA: `not`.
+    Not / not "not" { ty: LogicTy } (d: Def[*ty], a: Use[*ty]) since Since::BASE;
+    /// 1 if `a` is zero, else 0. PTX ISA: `cnot`.
+    Cnot / cnot "cnot" { ty: BitsTy } (d: Def[*ty], a: Use[*ty]) since Since::BASE;
+    /// Any logic function of three words; `lut` is its truth table. PTX ISA: `lop3`.
+    Lop3 / lop3 "lop3" { ty: B32Ty }
+        (d: Def[*ty], a: Use[*ty], b: Use[*ty], c: Use[*ty], lut: Use[Ty::B32])
+        since since(4, 3, 50);
+    /// `d = a << b`, zero if `b` is the width or more. PTX ISA: `shl`.
+    Shl / shl "shl" { ty: BitsTy } (d: Def[*ty], a: Use[*ty], b: Use[Ty::U32]) since Since::BASE;
+    /// `d = a >> b`, with `b` clamped to the width. PTX ISA: `shr`.
+    Shr / shr "shr" { ty: ShrTy } (d: Def[*ty], a: Use[*ty], b: Use[Ty::U32]) since Since::BASE;
+    /// Shifts the 64 bits `b:a` and keeps 32 of them. PTX ISA: `shf`.
+    Shf / shf "shf" { direction: Direction, mode: ShiftMode, ty: B32Ty }
+        (d: Def[*ty], a: Use[*ty], b: Use[*ty], c: Use[Ty::U32]) since Since::BASE;
+    /// Four bytes picked from the eight of `b:a`. PTX ISA: `prmt`.
+    Prmt / prmt "prmt" { ty: B32Ty, mode: Option<PrmtMode> }
+        (d: Def[*ty], a: Use[*ty], b: Use[*ty], c: Use[*ty]) since Since::BASE;
+
+    // ---- Moves and conversions ----
+
+    /// `d = a`: a register, an immediate, a special register or an address. PTX ISA: `mov`.
+    Mov / mov "mov" { ty: MovTy } (d: Def[*ty], a: Use[*ty]) since Since::BASE;
+    /// Packs elements into one register, the first in the low bits. PTX ISA: `mov`.
+    MovPack / mov_pack "mov" { ty: BitsTy }
+        (d: Def[*ty], a: VecUse[element(ty.ty(), a.0.len())]) since Since::BASE;
+    /// Unpacks a register into elements, the first from the low bits. PTX ISA: `mov`.
+    MovUnpack / mov_unpack "mov" { ty: BitsTy }
+        (d: VecDef[element(ty.ty(), d.0.len())], a: Use[*ty]) since Since::BASE;
+    /// Address in a space to generic address, or back. PTX ISA: `cvta`.
+    Cvta / cvta "cvta" { to: Option<ToSpace>, space: Space, ty: AddressTy }
+        (d: Def[*ty], a: Use[*ty]) since Since::BASE;
+    /// Whether a generic address is in a space. PTX ISA: `isspacep`.
+    Isspacep / isspacep "isspacep" { space: Space } (p: Def[Ty::Pred], a: Use[Ty::U64])
+        since Since::BASE;
+    /// Converts a number. PTX ISA: `cvt`.
+    Cvt / cvt "cvt" { round: Option<CvtRound>, relu: Option<Relu>, ftz: Option<Ftz>,
+                      satfinite: Option<SatFinite>, sat: Option<Sat>, dty: CvtTy, aty: CvtTy }
+        (d: WideDef[*dty], a: WideUse[*aty])
+        since match (*dty, *aty) {
+            (CvtTy::BF16, CvtTy::F32) | (CvtTy::F32, CvtTy::BF16) => since(7, 1, 80),
+            (CvtTy::BF16, _) | (_, CvtTy::BF16) => since(7, 8, 90),
+            _ => Since::BASE,
+        };
+    /// Converts two singles and packs them, `b` into the low half. PTX ISA: `cvt`.
+    CvtPack / cvt_pack "cvt" { round: CvtRound, satfinite: Option<SatFinite>, relu: Option<Relu>,
+                               dty: PackTy, aty: SingleTy }
+        (d: Def[*dty], a: Use[*aty], b: Use[*aty])
+        since match dty {
+            PackTy::E4m3x2 | PackTy::E5m2x2 => since(8, 1, 89),
+            PackTy::F16x2 | PackTy::BF16x2 => since(7, 0, 80),
+        };
+    /// Unpacks a pair of 8-bit floats into halves. PTX ISA: `cvt`.
+    CvtFromFp8 / cvt_from_fp8 "cvt.rn" { relu: Option<Relu>, dty: HalfPairTy, aty: Fp8PairTy }
+        (d: Def[*dty], a: Use[*aty]) since since(8, 1, 89);
+    /// Narrows a pair of halves to 8-bit floats. PTX ISA: `cvt`.
+    CvtToFp8 / cvt_to_fp8 "cvt.rn.satfinite" { relu: Option<Relu>, dty: Fp8PairTy, aty: HalfPairTy }
+        (d: Def[*dty], a: Use[*aty]) since since(8, 1, 89);
+
+    // ---- Memory ----
+
+    /// Loads one element or a vector. PTX ISA: `ld`.
+    Ld / ld "ld" { sem: Option<Sem>, scope: Option<Scope>, space: Option<Space>,
+                   cache: Option<LoadCache>, evict: Option<L1Evict>, hint: Option<CacheHint>,
+                   prefetch: Option<L2Prefetch>, vec: Option<VecLen>, ty: MemTy }
+        (d: Defs[*ty], addr: Addr[Ty::U64], policy: Option<Use>[Ty::B64])
+        if vec_fits(*vec, d.0.len()) => "the number of registers must match the vector length",
+        if hint.is_some() == policy.is_some() => "`.L2::cache_hint` and a policy go together",
+        since Since::BASE;
+    /// Loads through the read-only path. PTX ISA: `ld.global.nc`.
+    LdNc / ld_nc "ld.global" { cache: Option<LoadCache>, nc: NonCoherent, evict: Option<L1Evict>,
+                   hint: Option<CacheHint>, prefetch: Option<L2Prefetch>, vec: Option<VecLen>, ty: MemTy }
+        (d: Defs[*ty], addr: Addr[Ty::U64], policy: Option<Use>[Ty::B64])
+        if vec_fits(*vec, d.0.len()) => "the number of registers must match the vector length",
+        if hint.is_some() == policy.is_some() => "`.L2::cache_hint` and a policy go together",
+        since Since::BASE;
+    /// Stores one element or a vector. PTX ISA: `st`.
+    St / st "st" { sem: Option<Sem>, scope: Option<Scope>, space: Option<Space>,
+                   cache: Option<StoreCache>, evict: Option<L1Evict>, hint: Option<CacheHint>,
+                   vec: Option<VecLen>, ty: MemTy }
+        (addr: Addr[Ty::U64], a: Uses[*ty], policy: Option<Use>[Ty::B64])
+        if vec_fits(*vec, a.0.len()) => "the number of values must match the vector length",
+        if hint.is_some() == policy.is_some() => "`.L2::cache_hint` and a policy go together",
+        since Since::BASE;
+    /// Brings a line into a cache. PTX ISA: `prefetch`.
+    Prefetch / prefetch "prefetch" { space: Option<Space>, level: PrefetchLevel }
+        (addr: Addr[Ty::U64]) since Since::BASE;
+    /// Read-modify-write that gives the old value. PTX ISA: `atom`.
+    Atom / atom "atom" { sem: Option<Sem>, scope: Option<Scope>, space: Option<Space>,
+                         op: AtomOp, noftz: Option<NoFtz>, ty: AtomTy }
+        (d: SinkDef[*ty], addr: Addr[Ty::U64], b: Use[*ty])
+        if atom_fits(*op, *ty) => "this atomic operation does not take this type",
+        if noftz_fits(*noftz, ty.ty()) => "half types need `.noftz`, others must not have it",
+        since atom_since(*op, *ty);
+    /// Compare and swap: stores `c` if `b` is there, gives the old value. PTX ISA: `atom.cas`.
+    AtomCas / atom_cas "atom" { sem: Option<Sem>, scope: Option<Scope>, space: Option<Space>,
+                                cas: CasOp, ty: CasTy }
+        (d: SinkDef[*ty], addr: Addr[Ty::U64], b: Use[*ty], c: Use[*ty])
+        since match ty {
+            CasTy::B16 => since(6, 3, 70),
+            CasTy::B32 | CasTy::B64 => Since::BASE,
+            CasTy::B128 => since(8, 3, 90),
+        };
+    /// Read-modify-write that gives nothing. PTX ISA: `red`.
+    Red / red "red" { sem: Option<Sem>, scope: Option<Scope>, space: Option<Space>,
+                      op: AtomOp, noftz: Option<NoFtz>, ty: AtomTy }
+        (addr: Addr[Ty::U64], b: Use[*ty])
+        if *op != AtomOp::Exch && atom_fits(*op, *ty) => "this reduction does not take this type",
+        if noftz_fits(*noftz, ty.ty()) => "half types need `.noftz`, others must not have it",
+        since atom_since(*op, *ty);
+    /// Copies 4, 8 or 16 bytes to shared memory in the background; of them, `source` bytes are
+    /// read and the rest is zero. PTX ISA: `cp.async`.
+    CpAsync / cp_async "cp.async" { cache: CpCache, route: SharedGlobal, hint: Option<CacheHint>,
+                                    prefetch: Option<L2Prefetch> }
+        (to: Addr[Ty::U64], from: Addr[Ty::U64], bytes: Use[Ty::U32], source: Option<Use>[Ty::U32])
+        if *cache == CpCache::Ca || bytes.0 == Value::Int(16) => "`.cg` copies 16 bytes",
+        if matches!(bytes.0, Value::Int(4 | 8 | 16)) => "`cp.async` copies 4, 8 or 16 bytes",
+        if hint.is_none() => "`cp.async` with a cache policy is not supported",
+        since since(7, 0, 80);
+    /// Closes a group of background copies. PTX ISA: `cp.async.commit_group`.
+    CpAsyncCommit / cp_async_commit "cp.async.commit_group" {} () since since(7, 0, 80);
+    /// Waits until at most `n` groups are under way. PTX ISA: `cp.async.wait_group`.
+    CpAsyncWait / cp_async_wait "cp.async.wait_group" {} (n: Use[Ty::U32]) since since(7, 0, 80);
+    /// Waits for all background copies. PTX ISA: `cp.async.wait_all`.
+    CpAsyncWaitAll / cp_async_wait_all "cp.async.wait_all" {} () since since(7, 0, 80);
+
+    // ---- Order and convergence ----
+
+    /// Waits for the threads of the block, or for `count` of them. PTX ISA: `bar.sync`.
+    BarSync / bar_sync "bar.sync" {} (id: Use[Ty::U32], count: Option<Use>[Ty::U32])
+        since Since::BASE;
+    /// The same under its newer name. PTX ISA: `barrier.sync`.
+    BarrierSync / barrier_sync "barrier" { cta: Option<CtaLevel>, sync: SyncWord, aligned: Option<Aligned> }
+        (id: Use[Ty::U32], count: Option<Use>[Ty::U32]) since since(6, 0, 30);
+    /// Arrives at a barrier without waiting. PTX ISA: `bar.arrive`.
+    BarArrive / bar_arrive "bar.arrive" {} (id: Use[Ty::U32], count: Use[Ty::U32])
+        since Since::BASE;
+    /// Waits, and gives the number of threads whose predicate held. PTX ISA: `bar.red.popc`.
+    BarRedPopc / bar_red_popc "bar.red.popc" { ty: Int32Ty }
+        (d: Def[*ty], id: Use[Ty::U32], c: PredUse[Ty::Pred]) since Since::BASE;
+    /// Waits, and gives whether all or some predicates held. PTX ISA: `bar.red`.
+    BarRed / bar_red "bar.red" { op: BarRedOp, ty: PredTy }
+        (d: Def[Ty::Pred], id: Use[Ty::U32], c: PredUse[Ty::Pred]) since Since::BASE;
+    /// Waits for the lanes of `mask` and orders their memory. PTX ISA: `bar.warp.sync`.
+    BarWarpSync / bar_warp_sync "bar.warp.sync" {} (mask: Use[Ty::B32]) since since(6, 0, 30);
+    /// Orders the thread's accesses. PTX ISA: `membar`.
+    Membar / membar "membar" { level: BarLevel } () since Since::BASE;
+    /// Orders the thread's accesses. PTX ISA: `fence`.
+    Fence / fence "fence" { sem: Sem, scope: Scope } ()
+        if matches!(sem, Sem::Sc | Sem::AcqRel | Sem::Acquire | Sem::Release)
+            => "a fence is `.sc`, `.acq_rel`, `.acquire` or `.release`",
+        since since(6, 0, 70).and(
+            if matches!(sem, Sem::Acquire | Sem::Release) { since(8, 6, 90) } else { Since::BASE });
+    /// Orders accesses of one kind with those of another. PTX ISA: `fence.proxy`.
+    FenceProxy / fence_proxy "fence.proxy" { proxy: Proxy } () since since(7, 5, 70);
+    /// The lane's value at another lane; `p` says whether that lane was in range.
+    /// PTX ISA: `shfl.sync`.
+    Shfl / shfl "shfl.sync" { mode: ShflMode, ty: B32Ty }
+        (d: PairDef[*ty], a: Use[*ty], b: Use[Ty::B32], c: Use[Ty::B32], mask: Use[Ty::B32])
+        since since(6, 0, 30);
+    /// Whether all, some or equal predicates hold in the warp. PTX ISA: `vote.sync`.
+    Vote / vote "vote.sync" { mode: VoteMode, ty: PredTy }
+        (p: Def[Ty::Pred], a: PredUse[Ty::Pred], mask: Use[Ty::B32]) since since(6, 0, 30);
+    /// The lanes whose predicate holds. PTX ISA: `vote.sync.ballot`.
+    Ballot / ballot "vote.sync.ballot" { ty: B32Ty }
+        (d: Def[*ty], a: PredUse[Ty::Pred], mask: Use[Ty::B32]) since since(6, 0, 30);
+    /// The lanes that execute this. PTX ISA: `activemask`.
+    Activemask / activemask "activemask" { ty: B32Ty } (d: Def[*ty]) since since(6, 2, 30);
+    /// The lanes with the same value. PTX ISA: `match.any.sync`.
+    MatchAny / match_any "match.any.sync" { ty: WordTy }
+        (d: Def[Ty::B32], a: Use[*ty], mask: Use[Ty::B32]) since since(6, 0, 70);
+    /// The mask if all lanes have the same value, else zero. PTX ISA: `match.all.sync`.
+    MatchAll / match_all "match.all.sync" { ty: WordTy }
+        (d: PairDef[Ty::B32], a: Use[*ty], mask: Use[Ty::B32]) since since(6, 0, 70);
+    /// Reduction over the lanes of `mask`. PTX ISA: `redux.sync`.
+    Redux / redux "redux.sync" { op: ReduxOp, ty: ReduxTy }
+        (d: Def[*ty], a: Use[*ty], mask: Use[Ty::B32])
+        if matches!((op, ty), (ReduxOp::And | ReduxOp::Or | ReduxOp::Xor, ReduxTy::B32)
+            | (ReduxOp::Add, ReduxTy::U32 | ReduxTy::S32)
+            | (ReduxOp::Min | ReduxOp::Max, ReduxTy::U32 | ReduxTy::S32 | ReduxTy::F32))
+            => "this reduction does not take this type",
+        since if *ty == ReduxTy::F32 { since_exact(8, 6, 100) } else { since(7, 0, 80) };
+    /// Chooses one lane of the mask. PTX ISA: `elect.sync`.
+    Elect / elect "elect.sync" {} (d: ElectDef[Ty::B32], mask: Use[Ty::B32]) since since(8, 0, 90);
+
+    // ---- Matrices ----
+
+    /// Loads 8 by 8 matrices of 16-bit elements, a row per lane address. PTX ISA: `ldmatrix`.
+    Ldmatrix / ldmatrix "ldmatrix.sync.aligned.m8n8" { count: MatrixCount, trans: Option<Trans>,
+                                                       space: Option<Space>, ty: MatrixTy }
+        (d: VecDef[Ty::B32], addr: Addr[Ty::U64])
+        if d.0.len() == matrices(*count) => "one register for each matrix",
+        since since(6, 5, 75);
+    /// Stores 8 by 8 matrices of 16-bit elements. PTX ISA: `stmatrix`.
+    Stmatrix / stmatrix "stmatrix.sync.aligned.m8n8" { count: MatrixCount, trans: Option<Trans>,
+                                                       space: Option<Space>, ty: MatrixTy }
+        (addr: Addr[Ty::U64], a: VecUse[Ty::B32])
+        if a.0.len() == matrices(*count) => "one register for each matrix",
+        since since(7, 8, 90);
+    /// `d = a * b + c` over the tiles of a warp. PTX ISA: `mma`.
+    Mma / mma "mma.sync.aligned" { shape: MmaShape, alayout: Layout, blayout: Layout,
+                                   satfinite: Option<SatFinite>,
+                                   dty: MmaAccTy, aty: MmaTy, bty: MmaTy, cty: MmaAccTy }
+        (d: VecDef[fragment(dty.ty())], a: VecUse[fragment(aty.ty())],
+         b: VecUse[fragment(bty.ty())], c: VecUse[fragment(cty.ty())])
+        if mma_fits(*shape, *aty, *dty, [d.0.len(), a.0.len(), b.0.len(), c.0.len()])
+            => "this shape does not have these types, or has another number of registers",
+        since mma_since(*shape, *aty);
+
+    // ---- Control ----
+
+    /// Jumps. PTX ISA: `bra`.
+    Bra / bra "bra" { uni: Option<Uni> } (to: Target[Ty::U64]) since Since::BASE;
+    /// Calls a function. PTX ISA: `call`.
+    Call / call "call" { uni: Option<Uni> }
+        (results: LeadingParams[Ty::U64], callee: Callee[Ty::U64], args: Params[Ty::U64])
+        since Since::BASE;
+    /// Returns from a function or ends the thread. PTX ISA: `ret`.
+    Ret / ret "ret" { uni: Option<Uni> } () since Since::BASE;
+    /// Ends the thread. PTX ISA: `exit`.
+    Exit / exit "exit" {} () since Since::BASE;
+    /// Aborts the launch. PTX ISA: `trap`.
+    Trap / trap "trap" {} () since Since::BASE;
+    /// A breakpoint. PTX ISA: `brkpt`.
+    Brkpt / brkpt "brkpt" {} () since Since::BASE;
+    /// Sleeps for about `t` nanoseconds. PTX ISA: `nanosleep`.
+    Nanosleep / nanosleep "nanosleep" { ty: U32Ty } (t: Use[Ty::U32]) since since(6, 3, 70);
+}
+
+/// The type of one of `count` elements of a packed register.
+fn element(ty: Ty, count: usize) -> Ty {
+    match (ty.bits() as usize).checked_div(count) {
+        Some(8) => Ty::B8,
+        Some(16) => Ty::B16,
+        Some(32) => Ty::B32,
+        _ => Ty::B64,
+    }
+}
+
+/// Matrices that one `ldmatrix` or `stmatrix` moves.
+const fn matrices(count: MatrixCount) -> usize {
+    match count {
+        MatrixCount::X1 => 1,
+        MatrixCount::X2 => 2,
+        MatrixCount::X4 => 4,
+    }
+}

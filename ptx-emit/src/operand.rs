@@ -1,0 +1,597 @@
+//! Operands: how each kind is read, written and checked.
+
+use crate::emit::Printer;
+use crate::ir::{Label, Reg};
+use crate::parse::{OperandParser, ParseError};
+use crate::ty::Ty;
+
+/// Something that an instruction reads.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// A register.
+    Reg(Reg),
+    /// An integer; values above `i64::MAX` are wrapped.
+    Int(i64),
+    /// The bits of a single, `0f3F800000`.
+    F32(u32),
+    /// The bits of a double, `0d3FF0000000000000`, or of a decimal literal.
+    F64(u64),
+    /// A special register.
+    Special(Special),
+    /// The address of a variable or function, plus an offset.
+    Symbol(String, i64),
+}
+
+impl From<Reg> for Value {
+    fn from(reg: Reg) -> Self {
+        Self::Reg(reg)
+    }
+}
+
+/// How well a register's type must match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fit {
+    /// The same width.
+    Exact,
+    /// The same width or wider.
+    AtLeast,
+}
+
+/// An operand as verification and analyses see it.
+#[derive(Debug)]
+pub enum Slot<'a> {
+    /// A register that the instruction writes.
+    Def(Reg, Ty, Fit),
+    /// A value that it reads.
+    Use(&'a Value, Ty, Fit),
+    /// A register that an address is computed from.
+    Address(Reg),
+    /// A place it may jump to.
+    Target(Label),
+}
+
+/// A piece of an operand that may be replaced.
+#[derive(Debug)]
+pub enum PartMut<'a> {
+    /// A register that cannot be anything else.
+    Reg(&'a mut Reg),
+    /// A value.
+    Value(&'a mut Value),
+}
+
+/// A kind of operand.
+pub trait Operand: Sized {
+    /// Reads itself.
+    ///
+    /// # Errors
+    /// If something else stands there.
+    fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError>;
+    /// Writes itself.
+    fn print(&self, out: &mut Printer<'_>);
+    /// Shows what it refers to; `ty` is the type that the row gives it.
+    fn visit(&self, ty: Ty, visit: &mut dyn FnMut(Slot<'_>));
+    /// Lets `change` replace the registers and values inside.
+    fn parts_mut(&mut self, change: &mut dyn FnMut(PartMut<'_>));
+
+    /// What stands where nothing is written, if the operand may be left out.
+    #[must_use]
+    fn absent() -> Option<Self> {
+        None
+    }
+    /// Whether nothing is to be written.
+    #[must_use]
+    fn is_absent(&self) -> bool {
+        false
+    }
+}
+
+/// A register that is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Def(pub Reg);
+
+/// A written register that may be wider than its type (`ld`, `cvt`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WideDef(pub Reg);
+
+/// A written register, or nothing (`_`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SinkDef(pub Option<Reg>);
+
+/// Two written registers `first|second`, of which the second is a predicate and optional.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PairDef {
+    /// The result.
+    pub first: Reg,
+    /// The predicate.
+    pub second: Option<Reg>,
+}
+
+/// Something that is read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Use(pub Value);
+
+/// Something that is read, from a register that may be wider (`st`, `cvt`).
+#[derive(Clone, Debug, PartialEq)]
+pub struct WideUse(pub Value);
+
+/// A predicate that is read, perhaps negated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PredUse {
+    /// The predicate.
+    pub reg: Reg,
+    /// Whether it is negated.
+    pub negated: bool,
+}
+
+/// One written register, or several in braces. Several may be wider than their type, as one may.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Defs(pub Vec<Reg>);
+
+/// One value that is read, or several in braces.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Uses(pub Vec<Value>);
+
+/// Registers in braces that are written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VecDef(pub Vec<Option<Reg>>);
+
+/// Values in braces that are read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VecUse(pub Vec<Value>);
+
+/// `[base + offset]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Addr {
+    /// A register, a symbol or a plain number.
+    pub base: Value,
+    /// Bytes added to it.
+    pub offset: i64,
+}
+
+impl Addr {
+    /// `[reg + offset]`.
+    #[must_use]
+    pub const fn new(reg: Reg, offset: i64) -> Self {
+        Self { base: Value::Reg(reg), offset }
+    }
+
+    /// `[name + offset]`.
+    #[must_use]
+    pub fn symbol(name: &str, offset: i64) -> Self {
+        Self { base: Value::Symbol(name.to_owned(), 0), offset }
+    }
+}
+
+/// A place to jump to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target(pub Label);
+
+/// The name of a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Callee(pub String);
+
+/// Names of parameters in parentheses; absent if empty.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Params(pub Vec<Value>);
+
+/// Names of results in parentheses, in front of other operands; absent if empty.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LeadingParams(pub Vec<Value>);
+
+/// `lane|p`: the elected lane, or nothing (`_`), and whether this is it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ElectDef {
+    /// The elected lane.
+    pub lane: Option<Reg>,
+    /// Whether it is this lane.
+    pub elected: Reg,
+}
+
+fn visit_reads(values: &[Value], ty: Ty, fit: Fit, visit: &mut dyn FnMut(Slot<'_>)) {
+    for value in values {
+        visit(Slot::Use(value, ty, fit));
+    }
+}
+
+impl Operand for Def {
+    fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
+        from.reg().map(Self)
+    }
+    fn print(&self, out: &mut Printer<'_>) {
+        out.reg(self.0);
+    }
+    fn visit(&self, ty: Ty, visit: &mut dyn FnMut(Slot<'_>)) {
+        visit(Slot::Def(self.0, ty, Fit::Exact));
+    }
+    fn parts_mut(&mut self, change: &mut dyn FnMut(PartMut<'_>)) {
+        change(PartMut::Reg(&mut self.0));
+    }
+}
+
+impl Operand for WideDef {
+    fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
+        from.reg().map(Self)
+    }
+    fn print(&self, out: &mut Printer<'_>) {
+        out.reg(self.0);
+    }
+    fn visit(&self, ty: Ty, visit: &mut dyn FnMut(Slot<'_>)) {
+        visit(Slot::Def(self.0, ty, Fit::AtLeast));
+    }
+    fn parts_mut(&mut self, change: &mut dyn FnMut(PartMut<'_>)) {
+        change(PartMut::Reg(&mut self.0));
+    }
+}
+
+impl Operand for SinkDef {
+    fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
+        from.reg_or_sink().map(Self)
+    }
+    fn print(&self, out: &mut Printer<'_>) {
+        out.reg_or_sink(self.0);
+    }
+    fn visit(&self, ty: Ty, visit: &mut dyn FnMut(Slot<'_>)) {
+        if let Some(reg) = self.0 {
+            visit(Slot::Def(reg, ty, Fit::Exact));
+        }
+    }
+    fn parts_mut(&mut self, change: &mut dyn FnMut(PartMut<'_>)) {
+        if let Some(reg) = &mut self.0 {
+            change(PartMut::Reg(reg));
+        }
+    }
+}
+
+impl Operand for PairDef {
+    fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
+        let first = from.reg()?;
+        let second = if from.eat("|") { Some(from.reg()?) } else { None };
+        Ok(Self { first, second })
+    }
+    fn print(&self, out: &mut Printer<'_>) {
+        out.reg(self.first);
+        if let Some(second) = self.second {
+            out.text("|");
+            out.reg(second);
+        }
+    }
+    fn visit(&self, ty: Ty, visit: &mut dyn FnMut(Slot<'_>)) {
+        visit(Slot::Def(self.first, ty, Fit::Exact));
+        if let Some(second) = self.second {
+            visit(Slot::Def(second, Ty::Pred, Fit::Exact));
+        }
+    }
+    fn parts_mut(&mut self, change: &mut dyn FnMut(PartMut<'_>)) {
+        change(PartMut::Reg(&mut self.first));
+        if let Some(second) = &mut self.second {
+            change(PartMut::Reg(second));
+        }
+    }
+}
+
+impl Operand for Use {
+    fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
+        from.value().map(Self)
+    }
+    fn print(&self, out: &mut Printer<'_>) {
+        out.value(&self.0);
+    }
+    fn visit(&self, ty: Ty, visit: &mut dyn FnMut(Slot<'_>)) {
+        visit(Slot::Use(&self.0, ty, Fit::Exact));
+    }
+    fn parts_mut(&mut self, change: &mut dyn FnMut(PartMut<'_>)) {
+        change(PartMut::Value(&mut self.0));
+    }
+}
+
+impl Operand for WideUse {
+    fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
+        from.value().map(Self)
+    }
+    fn print(&self, out: &mut Printer<'_>) {
+        out.value(&self.0);
+    }
+    fn visit(&self, ty: Ty, visit: &mut dyn FnMut(Slot<'_>)) {
+        visit(Slot::Use(&self.0, ty, Fit::AtLeast));
+    }
+    fn parts_mut(&mut self, change: &mut dyn FnMut(PartMut<'_>)) {
+        change(PartMut::Value(&mut self.0));
+    }
+}
+
+/// An operand that may be left out, at the end of the list.
+impl<O: Operand> Operand for Option<O> {
+    fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
+        O::parse(from).map(Some)
+    }
+    fn print(&self, out: &mut Printer<'_>) {
+        if let Some(operand) = self {
+            operand.print(out);
+        }
+    }
+    fn visit(&self, ty: Ty, visit: &mut dyn FnMut(Slot<'_>)) {
+        if let Some(operand) = self {
+            operand.visit(ty, visit);
+        }
+    }
+    fn parts_mut(&mut self, change: &mut dyn FnMut(PartMut<'_>)) {
+        if let Some(operand) = self {
+            operand.parts_mut(change);
+        }
+    }
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
+    fn is_absent(&self) -> bool {
+        self.is_none()
+    }
+}
+
+impl Operand for PredUse {
+    fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
+        let negated = from.eat("!");
+        Ok(Self { reg: from.reg()?, negated })
+    }
+    fn print(&self, out: &mut Printer<'_>) {
+        if self.negated {
+            out.text("!");
+        }
+        out.reg(self.reg);
+    }
+    fn visit(&self, ty: Ty, visit: &mut dyn FnMut(Slot<'_>)) {
+        visit(Slot::Use(&Value::Reg(self.reg), ty, Fit::Exact));
+    }
+    fn parts_mut(&mut self, change: &mut dyn FnMut(PartMut<'_>)) {
+        change(PartMut::Reg(&mut self.reg));
+    }
+}
+
+impl Operand for Defs {
+    fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
+        if from.at("{") {
+            from.braced(OperandParser::reg).map(Self)
+        } else {
+            Ok(Self(vec![from.reg()?]))
+        }
+    }
+    fn print(&self, out: &mut Printer<'_>) {
+        match self.0.as_slice() {
+            [reg] => out.reg(*reg),
+            regs => out.braced(regs, |out, reg| out.reg(*reg)),
+        }
+    }
+    fn visit(&self, ty: Ty, visit: &mut dyn FnMut(Slot<'_>)) {
+        for reg in &self.0 {
+            visit(Slot::Def(*reg, ty, Fit::AtLeast));
+        }
+    }
+    fn parts_mut(&mut self, change: &mut dyn FnMut(PartMut<'_>)) {
+        for reg in &mut self.0 {
+            change(PartMut::Reg(reg));
+        }
+    }
+}
+
+impl Operand for Uses {
+    fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
+        if from.at("{") {
+            from.braced(OperandParser::value).map(Self)
+        } else {
+            Ok(Self(vec![from.value()?]))
+        }
+    }
+    fn print(&self, out: &mut Printer<'_>) {
+        match self.0.as_slice() {
+            [value] => out.value(value),
+            values => out.braced(values, Printer::value),
+        }
+    }
+    fn visit(&self, ty: Ty, visit: &mut dyn FnMut(Slot<'_>)) {
+        visit_reads(&self.0, ty, Fit::AtLeast, visit);
+    }
+    fn parts_mut(&mut self, change: &mut dyn FnMut(PartMut<'_>)) {
+        for value in &mut self.0 {
+            change(PartMut::Value(value));
+        }
+    }
+}
+
+impl Operand for VecDef {
+    fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
+        from.braced(OperandParser::reg_or_sink).map(Self)
+    }
+    fn print(&self, out: &mut Printer<'_>) {
+        out.braced(&self.0, |out, reg| out.reg_or_sink(*reg));
+    }
+    fn visit(&self, ty: Ty, visit: &mut dyn FnMut(Slot<'_>)) {
+        for reg in self.0.iter().flatten() {
+            visit(Slot::Def(*reg, ty, Fit::Exact));
+        }
+    }
+    fn parts_mut(&mut self, change: &mut dyn FnMut(PartMut<'_>)) {
+        for reg in self.0.iter_mut().flatten() {
+            change(PartMut::Reg(reg));
+        }
+    }
+}
+
+impl Operand for VecUse {
+    fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
+        from.braced(OperandParser::value).map(Self)
+    }
+    fn print(&self, out: &mut Printer<'_>) {
+        out.braced(&self.0, Printer::value);
+    }
+    fn visit(&self, ty: Ty, visit: &mut dyn FnMut(Slot<'_>)) {
+        visit_reads(&self.0, ty, Fit::Exact, visit);
+    }
+    fn parts_mut(&mut self, change: &mut dyn FnMut(PartMut<'_>)) {
+        for value in &mut self.0 {
+            change(PartMut::Value(value));
+        }
+    }
+}
+
+impl Operand for Addr {
+    fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
+        from.address()
+    }
+    fn print(&self, out: &mut Printer<'_>) {
+        out.address(self);
+    }
+    fn visit(&self, _: Ty, visit: &mut dyn FnMut(Slot<'_>)) {
+        if let Value::Reg(reg) = self.base {
+            visit(Slot::Address(reg));
+        }
+    }
+    fn parts_mut(&mut self, change: &mut dyn FnMut(PartMut<'_>)) {
+        change(PartMut::Value(&mut self.base));
+    }
+}
+
+impl Operand for Target {
+    fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
+        from.label().map(Self)
+    }
+    fn print(&self, out: &mut Printer<'_>) {
+        out.label(self.0);
+    }
+    fn visit(&self, _: Ty, visit: &mut dyn FnMut(Slot<'_>)) {
+        visit(Slot::Target(self.0));
+    }
+    fn parts_mut(&mut self, _: &mut dyn FnMut(PartMut<'_>)) {}
+}
+
+impl Operand for Callee {
+    fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
+        from.name().map(Self)
+    }
+    fn print(&self, out: &mut Printer<'_>) {
+        out.text(&self.0);
+    }
+    fn visit(&self, _: Ty, _: &mut dyn FnMut(Slot<'_>)) {}
+    fn parts_mut(&mut self, _: &mut dyn FnMut(PartMut<'_>)) {}
+}
+
+impl Operand for Params {
+    fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
+        from.parenthesised().map(Self)
+    }
+    fn print(&self, out: &mut Printer<'_>) {
+        out.parenthesised(&self.0);
+    }
+    fn visit(&self, _: Ty, _: &mut dyn FnMut(Slot<'_>)) {}
+    fn parts_mut(&mut self, change: &mut dyn FnMut(PartMut<'_>)) {
+        for value in &mut self.0 {
+            change(PartMut::Value(value));
+        }
+    }
+    fn absent() -> Option<Self> {
+        Some(Self(Vec::new()))
+    }
+    fn is_absent(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Operand for LeadingParams {
+    fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
+        if !from.at("(") {
+            return Ok(Self(Vec::new()));
+        }
+        from.parenthesised().map(Self)
+    }
+    fn print(&self, out: &mut Printer<'_>) {
+        out.parenthesised(&self.0);
+    }
+    fn visit(&self, _: Ty, _: &mut dyn FnMut(Slot<'_>)) {}
+    fn parts_mut(&mut self, change: &mut dyn FnMut(PartMut<'_>)) {
+        for value in &mut self.0 {
+            change(PartMut::Value(value));
+        }
+    }
+    fn is_absent(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Operand for ElectDef {
+    fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
+        let lane = from.reg_or_sink()?;
+        from.expect("|")?;
+        Ok(Self { lane, elected: from.reg()? })
+    }
+    fn print(&self, out: &mut Printer<'_>) {
+        out.reg_or_sink(self.lane);
+        out.text("|");
+        out.reg(self.elected);
+    }
+    fn visit(&self, ty: Ty, visit: &mut dyn FnMut(Slot<'_>)) {
+        if let Some(lane) = self.lane {
+            visit(Slot::Def(lane, ty, Fit::Exact));
+        }
+        visit(Slot::Def(self.elected, Ty::Pred, Fit::Exact));
+    }
+    fn parts_mut(&mut self, change: &mut dyn FnMut(PartMut<'_>)) {
+        if let Some(lane) = &mut self.lane {
+            change(PartMut::Reg(lane));
+        }
+        change(PartMut::Reg(&mut self.elected));
+    }
+}
+
+macro_rules! specials {
+    ($($Name:ident $text:literal $ty:ident;)*) => {
+        /// A special register. PTX ISA, "Special Registers".
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Special { $(#[doc = concat!("`", $text, "`")] $Name,)* }
+
+        impl Special {
+            /// Every special register.
+            pub const ALL: &'static [Self] = &[$(Self::$Name),*];
+
+            /// Its name.
+            #[must_use]
+            pub const fn text(self) -> &'static str {
+                match self { $(Self::$Name => $text,)* }
+            }
+
+            /// Its type.
+            #[must_use]
+            pub const fn ty(self) -> Ty {
+                match self { $(Self::$Name => Ty::$ty,)* }
+            }
+
+            /// The special register of that name.
+            #[must_use]
+            pub fn from_text(text: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|it| it.text() == text)
+            }
+        }
+    };
+}
+
+specials! {
+    TidX "%tid.x" U32; TidY "%tid.y" U32; TidZ "%tid.z" U32;
+    NtidX "%ntid.x" U32; NtidY "%ntid.y" U32; NtidZ "%ntid.z" U32;
+    CtaidX "%ctaid.x" U32; CtaidY "%ctaid.y" U32; CtaidZ "%ctaid.z" U32;
+    NctaidX "%nctaid.x" U32; NctaidY "%nctaid.y" U32; NctaidZ "%nctaid.z" U32;
+    Laneid "%laneid" U32; Warpid "%warpid" U32; Nwarpid "%nwarpid" U32;
+    Smid "%smid" U32; Nsmid "%nsmid" U32; Gridid "%gridid" U64;
+    LanemaskEq "%lanemask_eq" U32; LanemaskLe "%lanemask_le" U32;
+    LanemaskLt "%lanemask_lt" U32; LanemaskGe "%lanemask_ge" U32;
+    LanemaskGt "%lanemask_gt" U32;
+    Clock "%clock" U32; ClockHi "%clock_hi" U32; Clock64 "%clock64" U64;
+    Globaltimer "%globaltimer" U64; GlobaltimerLo "%globaltimer_lo" U32;
+    GlobaltimerHi "%globaltimer_hi" U32;
+    DynamicSmemSize "%dynamic_smem_size" U32; TotalSmemSize "%total_smem_size" U32;
+    ClusterCtaidX "%cluster_ctaid.x" U32; ClusterCtaidY "%cluster_ctaid.y" U32;
+    ClusterCtaidZ "%cluster_ctaid.z" U32;
+    ClusterNctaidX "%cluster_nctaid.x" U32; ClusterNctaidY "%cluster_nctaid.y" U32;
+    ClusterNctaidZ "%cluster_nctaid.z" U32;
+    ClusteridX "%clusterid.x" U32; ClusteridY "%clusterid.y" U32; ClusteridZ "%clusterid.z" U32;
+    NclusteridX "%nclusterid.x" U32; NclusteridY "%nclusterid.y" U32;
+    NclusteridZ "%nclusterid.z" U32;
+    ClusterCtarank "%cluster_ctarank" U32; ClusterNctarank "%cluster_nctarank" U32;
+    WarpSize "WARP_SZ" U32;
+}
