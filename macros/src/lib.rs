@@ -1,1 +1,3 @@
 //! The attributes of Firesteel: the proc-macro shell around its compiler.
+
+#![forbid(unsafe_code)]

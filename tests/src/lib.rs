@@ -1,1 +1,1 @@
-//! Cross-crate tests of Firesteel.
+//! What the cross-crate tests share.

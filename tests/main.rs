@@ -1,0 +1,3 @@
+//! The cross-crate tests, one module a layer (see `docs/src/architecture.md`).
+
+mod tidy;
