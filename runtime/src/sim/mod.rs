@@ -1,0 +1,3 @@
+//! The simulator: runs PTX on the CPU, thread by thread, and checks what each thread does.
+
+pub mod num;
