@@ -125,6 +125,7 @@ fn directive_text(directive: &Directive) -> String {
         Directive::NoReturn => ".noreturn".to_owned(),
         Directive::Pragma(text) => format!(".pragma \"{text}\";"),
         Directive::ExplicitCluster => ".explicitcluster".to_owned(),
+        Directive::MaxClusterRank(n) => format!(".maxclusterrank {n}"),
         Directive::RequiredCluster([x, y, z]) => format!(".reqnctapercluster {x}, {y}, {z}"),
     }
 }
@@ -137,7 +138,7 @@ fn body(out: &mut String, func: &Function, statements: &[Stmt]) {
         variable(out, var);
         out.push_str(";\n");
     }
-    let mut printer = Printer { out, func, first: true };
+    let mut printer = Printer { out, func, first: true, line: 0, tables: 0 };
     for statement in statements {
         printer.statement(statement);
     }
@@ -177,7 +178,12 @@ fn run_length(regs: &[RegDecl], prefix: &str) -> usize {
 pub struct Printer<'a> {
     out: &'a mut String,
     func: &'a Function,
+    /// Whether the next operand is the first.
     first: bool,
+    /// Where the line of the instruction starts.
+    line: usize,
+    /// Tables of `brx.idx` so far.
+    tables: usize,
 }
 
 impl Printer<'_> {
@@ -191,6 +197,7 @@ impl Printer<'_> {
             }
             Stmt::Pragma(text) => line(self.out, format_args!("    .pragma \"{text}\";")),
             Stmt::Inst(Inst { guard, op }) => {
+                self.line = self.out.len();
                 self.out.push_str("    ");
                 if let Some(Guard { reg, negated }) = guard {
                     self.text(if *negated { "@!" } else { "@" });
@@ -241,6 +248,20 @@ impl Printer<'_> {
 
     pub(crate) fn label(&mut self, label: Label) {
         self.out.push_str(&self.func.labels[label.0 as usize]);
+    }
+
+    /// Declares the table in a line of its own in front of the instruction, and names it here.
+    pub(crate) fn targets(&mut self, targets: &[Label]) {
+        let mut name = format!("$targets{}", self.tables);
+        while self.func.labels.contains(&name) {
+            name.insert(0, '$');
+        }
+        self.tables += 1;
+        let labels: Vec<&str> =
+            targets.iter().map(|it| self.func.labels[it.0 as usize].as_str()).collect();
+        let table = format!("    {name}: .branchtargets {};\n", labels.join(", "));
+        self.out.insert_str(self.line, &table);
+        self.text(&name);
     }
 
     pub(crate) fn value(&mut self, value: &Value) {

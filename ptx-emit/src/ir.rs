@@ -170,6 +170,8 @@ pub enum Directive {
     Pragma(String),
     /// `.explicitcluster`.
     ExplicitCluster,
+    /// `.maxclusterrank n`: the most blocks that a cluster may have.
+    MaxClusterRank(u32),
     /// `.reqnctapercluster x, y, z`: the cluster.
     RequiredCluster([u32; 3]),
 }

@@ -157,6 +157,56 @@ fn mma_fits(shape: MmaShape, ty: MmaTy, acc: MmaAccTy, counts: [usize; 4]) -> bo
     mma_registers(shape, ty, acc).is_some_and(|(a, b, c)| counts == [c, a, b, c])
 }
 
+/// Whether the space is that of `mbarrier`s: shared memory, or a generic address.
+fn shared(space: Option<Space>) -> bool {
+    shared_cta(space) || space == Some(Space::SharedCluster)
+}
+
+/// [`shared`], of this block alone.
+fn shared_cta(space: Option<Space>) -> bool {
+    matches!(space, None | Some(Space::Shared | Space::SharedCta))
+}
+
+/// The orderings of an arrival at an `mbarrier`.
+fn arrive_fits(sem: Option<Sem>, scope: Option<Scope>) -> bool {
+    match sem {
+        None => scope.is_none(),
+        Some(sem) => {
+            matches!(sem, Sem::Release | Sem::Relaxed)
+                && matches!(scope, Some(Scope::Cta | Scope::Cluster))
+        }
+    }
+}
+
+/// The orderings of a wait at an `mbarrier`.
+fn wait_fits(sem: Option<Sem>, scope: Option<Scope>) -> bool {
+    match sem {
+        None => scope.is_none(),
+        Some(sem) => {
+            matches!(sem, Sem::Acquire | Sem::Relaxed)
+                && matches!(scope, Some(Scope::Cta | Scope::Cluster))
+        }
+    }
+}
+
+/// Another block's `mbarrier` gives no state.
+fn remote_fits(space: Option<Space>, state: &SinkDef) -> bool {
+    space != Some(Space::SharedCluster) || state.0.is_none()
+}
+
+/// What an arrival at an `mbarrier` asks of the machine.
+fn mbarrier_since(sem: Option<Sem>, space: Option<Space>, state: &SinkDef) -> Since {
+    let local = match (space, state.0) {
+        (Some(Space::SharedCluster), _) | (_, None) => since(8, 0, 90),
+        _ => since(7, 0, 80),
+    };
+    local.and(match sem {
+        None => Since::BASE,
+        Some(Sem::Relaxed) => since(8, 0, 90),
+        Some(_) => since(8, 0, 80),
+    })
+}
+
 instructions! {
     // ---- Integer arithmetic ----
 
@@ -195,6 +245,21 @@ instructions! {
     MadWide / mad_wide "mad.wide" { ty: WideTy }
         (d: Def[ty.ty().widened()], a: Use[*ty], b: Use[*ty], c: Use[ty.ty().widened()])
         since Since::BASE;
+    /// Half of the product, plus `c`, with the carry out. PTX ISA: `mad.cc`.
+    MadCarryOut / mad_carry_out "mad" { half: Half, out: CarryOut, ty: IntWordTy }
+        (d: Def[*ty], a: Use[*ty], b: Use[*ty], c: Use[*ty]) since Since::BASE;
+    /// Half of the product, plus `c`, plus carry. PTX ISA: `madc`.
+    MadCarry / mad_carry "madc" { half: Half, out: Option<CarryOut>, ty: IntWordTy }
+        (d: Def[*ty], a: Use[*ty], b: Use[*ty], c: Use[*ty]) since Since::BASE;
+    /// The high (bits 47..16) or low (31..0) word of the product of the operands' low 24 bits.
+    /// PTX ISA: `mul24`.
+    Mul24 / mul24 "mul24" { half: Half, ty: Int32Ty }
+        (d: Def[*ty], a: Use[*ty], b: Use[*ty]) since Since::BASE;
+    /// [`Mul24`], plus `c`. PTX ISA: `mad24`.
+    Mad24 / mad24 "mad24" { half: Half, sat: Option<Sat>, ty: Int32Ty }
+        (d: Def[*ty], a: Use[*ty], b: Use[*ty], c: Use[*ty])
+        if sat.is_none() || (*ty == Int32Ty::S32 && *half == Half::Hi) => "`.sat` needs `.hi.s32`",
+        since Since::BASE;
     /// `d = c + |a - b|`. PTX ISA: `sad`.
     Sad / sad "sad" { ty: IntTy }
         (d: Def[*ty], a: Use[*ty], b: Use[*ty], c: Use[*ty]) since Since::BASE;
@@ -230,6 +295,17 @@ instructions! {
     Bfi / bfi "bfi" { ty: WordTy }
         (d: Def[*ty], a: Use[*ty], b: Use[*ty], c: Use[Ty::U32], e: Use[Ty::U32])
         since Since::BASE;
+    /// The low `b` bits of `a`, sign- or zero-extended. PTX ISA: `szext`.
+    Szext / szext "szext" { mode: ShiftMode, ty: Int32Ty }
+        (d: Def[*ty], a: Use[*ty], b: Use[Ty::U32]) since since(7, 6, 70);
+    /// A mask of `b` ones from bit `a` up. PTX ISA: `bmsk`.
+    Bmsk / bmsk "bmsk" { mode: ShiftMode, ty: B32Ty }
+        (d: Def[*ty], a: Use[Ty::U32], b: Use[Ty::U32]) since since(7, 6, 70);
+    /// Position of the `offset`-th set bit of `mask`, counted from bit `base` (upwards if
+    /// positive, downwards if negative), or all ones. PTX ISA: `fns`.
+    Fns / fns "fns" { ty: B32Ty }
+        (d: Def[*ty], mask: Use[*ty], base: Use[Ty::B32], offset: Use[Ty::S32])
+        since since(6, 0, 30);
     /// `d = c + Σ a.8[k] * b.8[k]` over the bytes of each word. PTX ISA: `dp4a`.
     Dp4a / dp4a "dp4a" { aty: Int32Ty, bty: Int32Ty }
         (d: Def[Ty::B32], a: Use[Ty::B32], b: Use[Ty::B32], c: Use[Ty::B32])
@@ -272,6 +348,12 @@ instructions! {
         if relu.is_none() || is_half(ty.ty()) => "`.relu` needs a half type",
         if round_fits(Some(*round), ty.ty()) => "halves round to nearest alone",
         since half_since(*ty);
+    /// The older name of [`FmaFloat`]. PTX ISA: floating-point `mad`.
+    MadFloat / mad_float "mad" { round: Round, ftz: Option<Ftz>, sat: Option<Sat>, ty: RealTy }
+        (d: Def[*ty], a: Use[*ty], b: Use[*ty], c: Use[*ty])
+        if ftz_fits(*ftz, ty.ty()) => "`.ftz` needs `.f32`",
+        if sat_fits(*sat, ty.ty()) => "`.sat` needs `.f32`",
+        since Since::BASE;
     /// `d = a / b`, rounded. PTX ISA: floating-point `div`.
     DivFloat / div_float "div" { round: Round, ftz: Option<Ftz>, ty: RealTy }
         (d: Def[*ty], a: Use[*ty], b: Use[*ty])
@@ -441,6 +523,14 @@ instructions! {
     /// Narrows a pair of halves to 8-bit floats. PTX ISA: `cvt`.
     CvtToFp8 / cvt_to_fp8 "cvt.rn.satfinite" { relu: Option<Relu>, dty: Fp8PairTy, aty: HalfPairTy }
         (d: Def[*dty], a: Use[*aty]) since since(8, 1, 89);
+    /// Saturates two integers to 16 bits and packs them, `b` into the low half.
+    /// PTX ISA: `cvt.pack`.
+    CvtPackHalves / cvt_pack_halves "cvt.pack.sat" { dty: PackHalfTy, aty: S32Ty }
+        (d: Def[Ty::B32], a: Use[*aty], b: Use[*aty]) since since(6, 5, 72);
+    /// Saturates two integers to 8 bits, `b` into the lowest byte, `a` into the next, and puts
+    /// the low half of `c` above them. PTX ISA: `cvt.pack`.
+    CvtPackBytes / cvt_pack_bytes "cvt.pack.sat" { dty: PackByteTy, aty: S32Ty, cty: B32Ty }
+        (d: Def[Ty::B32], a: Use[*aty], b: Use[*aty], c: Use[*cty]) since since(6, 5, 72);
 
     // ---- Memory ----
 
@@ -470,6 +560,19 @@ instructions! {
     /// Brings a line into a cache. PTX ISA: `prefetch`.
     Prefetch / prefetch "prefetch" { space: Option<Space>, level: PrefetchLevel }
         (addr: Addr[Ty::U64]) since Since::BASE;
+    /// Brings a line into the uniform cache. PTX ISA: `prefetchu`.
+    Prefetchu / prefetchu "prefetchu.L1" {} (addr: Addr[Ty::U64]) since Since::BASE;
+    /// Gives lines of the second level the default priority again. PTX ISA: `applypriority`.
+    ApplyPriority / apply_priority "applypriority" { space: Option<Space>, level: PriorityLevel }
+        (addr: Addr[Ty::U64], size: Use[Ty::U32])
+        if matches!(space, None | Some(Space::Global)) => "`applypriority` is for global memory",
+        if size.0 == Value::Int(128) => "`applypriority` is for 128 bytes",
+        since since(7, 4, 80);
+    /// A cache policy: `primary` for `fraction` of the accesses, `secondary` for the rest.
+    /// PTX ISA: `createpolicy`.
+    CreatePolicy / create_policy "createpolicy.fractional"
+        { primary: PolicyPrimary, secondary: Option<PolicySecondary>, ty: B64Ty }
+        (d: Def[*ty], fraction: Option<Use>[Ty::F32]) since since(7, 4, 80);
     /// Read-modify-write that gives the old value. PTX ISA: `atom`.
     Atom / atom "atom" { sem: Option<Sem>, scope: Option<Scope>, space: Option<Space>,
                          op: AtomOp, noftz: Option<NoFtz>, ty: AtomTy }
@@ -508,6 +611,12 @@ instructions! {
     CpAsyncWait / cp_async_wait "cp.async.wait_group" {} (n: Use[Ty::U32]) since since(7, 0, 80);
     /// Waits for all background copies. PTX ISA: `cp.async.wait_all`.
     CpAsyncWaitAll / cp_async_wait_all "cp.async.wait_all" {} () since since(7, 0, 80);
+    /// The thread arrives at the `mbarrier` once its background copies so far are complete.
+    /// PTX ISA: `cp.async.mbarrier.arrive`.
+    CpAsyncMbarrierArrive / cp_async_mbarrier_arrive "cp.async.mbarrier.arrive"
+        { noinc: Option<NoInc>, space: Option<Space>, ty: B64Ty } (addr: Addr[Ty::U64])
+        if shared_cta(*space) => "an mbarrier is in shared memory of the block",
+        since since(7, 0, 80);
 
     // ---- Order and convergence ----
 
@@ -520,12 +629,28 @@ instructions! {
     /// Arrives at a barrier without waiting. PTX ISA: `bar.arrive`.
     BarArrive / bar_arrive "bar.arrive" {} (id: Use[Ty::U32], count: Use[Ty::U32])
         since Since::BASE;
+    /// The same under its newer name. PTX ISA: `barrier.arrive`.
+    BarrierArrive / barrier_arrive "barrier"
+        { cta: Option<CtaLevel>, arrive: ArriveWord, aligned: Option<Aligned> }
+        (id: Use[Ty::U32], count: Use[Ty::U32]) since since(6, 0, 30);
     /// Waits, and gives the number of threads whose predicate held. PTX ISA: `bar.red.popc`.
     BarRedPopc / bar_red_popc "bar.red.popc" { ty: Int32Ty }
-        (d: Def[*ty], id: Use[Ty::U32], c: PredUse[Ty::Pred]) since Since::BASE;
+        (d: Def[*ty], id: Use[Ty::U32], count: MiddleUse[Ty::U32], c: PredUse[Ty::Pred])
+        since Since::BASE;
     /// Waits, and gives whether all or some predicates held. PTX ISA: `bar.red`.
     BarRed / bar_red "bar.red" { op: BarRedOp, ty: PredTy }
-        (d: Def[Ty::Pred], id: Use[Ty::U32], c: PredUse[Ty::Pred]) since Since::BASE;
+        (d: Def[Ty::Pred], id: Use[Ty::U32], count: MiddleUse[Ty::U32], c: PredUse[Ty::Pred])
+        since Since::BASE;
+    /// [`BarRedPopc`] under its newer name. PTX ISA: `barrier.red.popc`.
+    BarrierRedPopc / barrier_red_popc "barrier"
+        { cta: Option<CtaLevel>, red: RedPopcWord, aligned: Option<Aligned>, ty: U32Ty }
+        (d: Def[*ty], id: Use[Ty::U32], count: MiddleUse[Ty::U32], c: PredUse[Ty::Pred])
+        since since(6, 0, 30);
+    /// [`BarRed`] under its newer name. PTX ISA: `barrier.red`.
+    BarrierRed / barrier_red "barrier"
+        { cta: Option<CtaLevel>, red: RedWord, op: BarRedOp, aligned: Option<Aligned>, ty: PredTy }
+        (d: Def[Ty::Pred], id: Use[Ty::U32], count: MiddleUse[Ty::U32], c: PredUse[Ty::Pred])
+        since since(6, 0, 30);
     /// Waits for the lanes of `mask` and orders their memory. PTX ISA: `bar.warp.sync`.
     BarWarpSync / bar_warp_sync "bar.warp.sync" {} (mask: Use[Ty::B32]) since since(6, 0, 30);
     /// Orders the thread's accesses. PTX ISA: `membar`.
@@ -568,6 +693,137 @@ instructions! {
     /// Chooses one lane of the mask. PTX ISA: `elect.sync`.
     Elect / elect "elect.sync" {} (d: ElectDef[Ty::B32], mask: Use[Ty::B32]) since since(8, 0, 90);
 
+    // ---- Barriers in shared memory ----
+
+    /// Makes an `mbarrier` whose phases complete after `count` arrivals. PTX ISA: `mbarrier.init`.
+    MbarrierInit / mbarrier_init "mbarrier.init" { space: Option<Space>, ty: B64Ty }
+        (addr: Addr[Ty::U64], count: Use[Ty::U32])
+        if shared_cta(*space) => "an mbarrier is in shared memory of the block",
+        since since(7, 0, 80);
+    /// Ends an `mbarrier`, whose memory is then free for other use. PTX ISA: `mbarrier.inval`.
+    MbarrierInval / mbarrier_inval "mbarrier.inval" { space: Option<Space>, ty: B64Ty }
+        (addr: Addr[Ty::U64])
+        if shared_cta(*space) => "an mbarrier is in shared memory of the block",
+        since since(7, 0, 80);
+    /// Arrives `count` times (once if absent), and gives the state before. PTX ISA:
+    /// `mbarrier.arrive`.
+    MbarrierArrive / mbarrier_arrive "mbarrier.arrive"
+        { sem: Option<Sem>, scope: Option<Scope>, space: Option<Space>, ty: B64Ty }
+        (state: SinkDef[*ty], addr: Addr[Ty::U64], count: Option<Use>[Ty::U32])
+        if arrive_fits(*sem, *scope) => "an arrival is `.release` or `.relaxed`, with a scope",
+        if shared(*space) => "an mbarrier is in shared memory",
+        if remote_fits(*space, state) => "an arrival at another block's mbarrier gives no state",
+        since mbarrier_since(*sem, *space, state)
+            .and(if count.is_some() { since(7, 8, 90) } else { Since::BASE });
+    /// [`MbarrierArrive`] that first adds `tx` to the bytes which the phase waits for. PTX ISA:
+    /// `mbarrier.arrive.expect_tx`.
+    MbarrierArriveExpectTx / mbarrier_arrive_expect_tx "mbarrier.arrive.expect_tx"
+        { sem: Option<Sem>, scope: Option<Scope>, space: Option<Space>, ty: B64Ty }
+        (state: SinkDef[*ty], addr: Addr[Ty::U64], tx: Use[Ty::U32])
+        if arrive_fits(*sem, *scope) => "an arrival is `.release` or `.relaxed`, with a scope",
+        if shared(*space) => "an mbarrier is in shared memory",
+        if remote_fits(*space, state) => "an arrival at another block's mbarrier gives no state",
+        since since(8, 0, 90);
+    /// [`MbarrierArrive`] that must not complete the phase. PTX ISA:
+    /// `mbarrier.arrive.noComplete`.
+    MbarrierArriveNoComplete / mbarrier_arrive_no_complete "mbarrier.arrive.noComplete"
+        { sem: Option<Sem>, scope: Option<Scope>, space: Option<Space>, ty: B64Ty }
+        (state: Def[*ty], addr: Addr[Ty::U64], count: Use[Ty::U32])
+        if matches!((sem, scope), (None, None) | (Some(Sem::Release), Some(Scope::Cta)))
+            => "`.noComplete` is `.release.cta`",
+        if shared_cta(*space) => "an mbarrier is in shared memory of the block",
+        since since(7, 0, 80).and(if sem.is_some() { since(8, 0, 80) } else { Since::BASE });
+    /// [`MbarrierArrive`] after which the barrier expects `count` arrivals fewer in each later
+    /// phase. PTX ISA: `mbarrier.arrive_drop`.
+    MbarrierArriveDrop / mbarrier_arrive_drop "mbarrier.arrive_drop"
+        { sem: Option<Sem>, scope: Option<Scope>, space: Option<Space>, ty: B64Ty }
+        (state: SinkDef[*ty], addr: Addr[Ty::U64], count: Option<Use>[Ty::U32])
+        if arrive_fits(*sem, *scope) => "an arrival is `.release` or `.relaxed`, with a scope",
+        if shared(*space) => "an mbarrier is in shared memory",
+        if remote_fits(*space, state) => "an arrival at another block's mbarrier gives no state",
+        since mbarrier_since(*sem, *space, state)
+            .and(if count.is_some() { since(7, 8, 90) } else { Since::BASE });
+    /// Adds `tx` to the bytes that the phase waits for. PTX ISA: `mbarrier.expect_tx`.
+    MbarrierExpectTx / mbarrier_expect_tx "mbarrier.expect_tx"
+        { sem: Option<Sem>, scope: Option<Scope>, space: Option<Space>, ty: B64Ty }
+        (addr: Addr[Ty::U64], tx: Use[Ty::U32])
+        if matches!((sem, scope), (None, None) | (Some(Sem::Relaxed), Some(Scope::Cta | Scope::Cluster)))
+            => "`mbarrier.expect_tx` is `.relaxed`, with a scope",
+        if shared(*space) => "an mbarrier is in shared memory",
+        since since(8, 0, 90);
+    /// Whether the phase of `state` is complete. PTX ISA: `mbarrier.test_wait`.
+    MbarrierTestWait / mbarrier_test_wait "mbarrier.test_wait"
+        { sem: Option<Sem>, scope: Option<Scope>, space: Option<Space>, ty: B64Ty }
+        (p: Def[Ty::Pred], addr: Addr[Ty::U64], state: Use[*ty])
+        if wait_fits(*sem, *scope) => "a wait is `.acquire` or `.relaxed`, with a scope",
+        if shared_cta(*space) => "an mbarrier is in shared memory of the block",
+        since since(7, 0, 80).and(if sem.is_some() { since(8, 0, 80) } else { Since::BASE });
+    /// Whether the phase of that parity is complete. PTX ISA: `mbarrier.test_wait.parity`.
+    MbarrierTestWaitParity / mbarrier_test_wait_parity "mbarrier.test_wait.parity"
+        { sem: Option<Sem>, scope: Option<Scope>, space: Option<Space>, ty: B64Ty }
+        (p: Def[Ty::Pred], addr: Addr[Ty::U64], parity: Use[Ty::U32])
+        if wait_fits(*sem, *scope) => "a wait is `.acquire` or `.relaxed`, with a scope",
+        if shared_cta(*space) => "an mbarrier is in shared memory of the block",
+        since since(7, 1, 80).and(if sem.is_some() { since(8, 0, 80) } else { Since::BASE });
+    /// [`MbarrierTestWait`] that may sleep for a while, at most about `hint` nanoseconds.
+    /// PTX ISA: `mbarrier.try_wait`.
+    MbarrierTryWait / mbarrier_try_wait "mbarrier.try_wait"
+        { sem: Option<Sem>, scope: Option<Scope>, space: Option<Space>, ty: B64Ty }
+        (p: Def[Ty::Pred], addr: Addr[Ty::U64], state: Use[*ty], hint: Option<Use>[Ty::U32])
+        if wait_fits(*sem, *scope) => "a wait is `.acquire` or `.relaxed`, with a scope",
+        if shared_cta(*space) => "an mbarrier is in shared memory of the block",
+        since since(7, 8, 90).and(if sem.is_some() { since(8, 0, 90) } else { Since::BASE });
+    /// [`MbarrierTestWaitParity`] that may sleep for a while. PTX ISA:
+    /// `mbarrier.try_wait.parity`.
+    MbarrierTryWaitParity / mbarrier_try_wait_parity "mbarrier.try_wait.parity"
+        { sem: Option<Sem>, scope: Option<Scope>, space: Option<Space>, ty: B64Ty }
+        (p: Def[Ty::Pred], addr: Addr[Ty::U64], parity: Use[Ty::U32], hint: Option<Use>[Ty::U32])
+        if wait_fits(*sem, *scope) => "a wait is `.acquire` or `.relaxed`, with a scope",
+        if shared_cta(*space) => "an mbarrier is in shared memory of the block",
+        since since(7, 8, 90).and(if sem.is_some() { since(8, 0, 90) } else { Since::BASE });
+    /// The arrivals that the phase of `state` still waited for. PTX ISA:
+    /// `mbarrier.pending_count`.
+    MbarrierPendingCount / mbarrier_pending_count "mbarrier.pending_count" { ty: B64Ty }
+        (d: Def[Ty::U32], state: Use[*ty]) since since(7, 0, 80);
+    /// Orders the making of `mbarrier`s before what the cluster does with them. PTX ISA:
+    /// `fence.mbarrier_init`.
+    FenceMbarrierInit / fence_mbarrier_init "fence.mbarrier_init.release.cluster" {} ()
+        since since(8, 0, 90);
+
+    // ---- Clusters and grids ----
+
+    /// Arrives at the barrier of the cluster. PTX ISA: `barrier.cluster.arrive`.
+    ClusterArrive / cluster_arrive "barrier.cluster.arrive"
+        { sem: Option<Sem>, aligned: Option<Aligned> } ()
+        if matches!(sem, None | Some(Sem::Release | Sem::Relaxed))
+            => "an arrival is `.release` or `.relaxed`",
+        since since(7, 8, 90).and(if sem.is_some() { since(8, 0, 90) } else { Since::BASE });
+    /// Waits at the barrier of the cluster. PTX ISA: `barrier.cluster.wait`.
+    ClusterWait / cluster_wait "barrier.cluster.wait"
+        { sem: Option<Sem>, aligned: Option<Aligned> } ()
+        if matches!(sem, None | Some(Sem::Acquire)) => "a wait is `.acquire`",
+        since since(7, 8, 90).and(if sem.is_some() { since(8, 0, 90) } else { Since::BASE });
+    /// The address that corresponds to `a` in the shared memory of block `rank` of the cluster.
+    /// PTX ISA: `mapa`.
+    Mapa / mapa "mapa" { space: Option<Space>, ty: AddressTy }
+        (d: Def[*ty], a: Use[*ty], rank: Use[Ty::U32])
+        if matches!(space, None | Some(Space::SharedCluster)) => "`mapa` is for `.shared::cluster`",
+        since since(7, 8, 90);
+    /// The rank in the cluster of the block whose shared memory `a` is in. PTX ISA: `getctarank`.
+    Getctarank / getctarank "getctarank" { space: Option<Space>, ty: AddressTy }
+        (d: Def[Ty::U32], a: Use[*ty])
+        if matches!(space, None | Some(Space::SharedCluster))
+            => "`getctarank` is for `.shared::cluster`",
+        since since(7, 8, 90);
+    /// Order between a grid and those that depend on it. PTX ISA: `griddepcontrol`.
+    Griddepcontrol / griddepcontrol "griddepcontrol" { action: GridAction } ()
+        since since(7, 8, 90);
+    /// Changes the number of registers that each thread of the warp has. PTX ISA: `setmaxnreg`.
+    Setmaxnreg / setmaxnreg "setmaxnreg" { change: RegisterChange, ty: U32Ty } (n: Use[Ty::U32])
+        if matches!(n.0, Value::Int(24..=256)) && matches!(n.0, Value::Int(n) if n % 8 == 0)
+            => "`setmaxnreg` takes a multiple of 8 from 24 to 256",
+        since since_exact(8, 0, 90);
+
     // ---- Matrices ----
 
     /// Loads 8 by 8 matrices of 16-bit elements, a row per lane address. PTX ISA: `ldmatrix`.
@@ -596,6 +852,9 @@ instructions! {
 
     /// Jumps. PTX ISA: `bra`.
     Bra / bra "bra" { uni: Option<Uni> } (to: Target[Ty::U64]) since Since::BASE;
+    /// Jumps to one of several places, by number. PTX ISA: `brx.idx`.
+    BrxIdx / brx_idx "brx.idx" { uni: Option<Uni> } (index: Use[Ty::U32], to: Targets[Ty::U64])
+        since since(6, 0, 30);
     /// Calls a function. PTX ISA: `call`.
     Call / call "call" { uni: Option<Uni> }
         (results: LeadingParams[Ty::U64], callee: Callee[Ty::U64], args: Params[Ty::U64])

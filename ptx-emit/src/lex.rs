@@ -24,6 +24,12 @@ pub(crate) struct Token<'a> {
     pub(crate) column: u32,
 }
 
+impl Token<'_> {
+    pub(crate) fn is_punct(&self, text: &str) -> bool {
+        self.kind == Kind::Punct && self.text == text
+    }
+}
+
 struct Lexer<'a> {
     rest: &'a str,
     line: u32,

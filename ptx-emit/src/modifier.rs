@@ -523,6 +523,21 @@ modifiers! {
         /// Whether all lanes agree.
         Uni "uni",
     }
+    /// The form of `barrier` that does not wait.
+    ArriveWord {
+        /// Arrive.
+        Arrive "arrive",
+    }
+    /// The form of `barrier` that reduces predicates.
+    RedWord {
+        /// Reduce.
+        Red "red",
+    }
+    /// The form of `barrier` that counts predicates.
+    RedPopcWord {
+        /// Count.
+        RedPopc "red.popc",
+    }
     /// Reduction of predicates at a barrier.
     BarRedOp {
         /// All.
@@ -579,11 +594,55 @@ modifiers! {
     Proxy {
         /// The asynchronous copies and matrix units, shared memory alone.
         AsyncShared "async.shared::cta" since since(8, 0, 90),
+        /// The asynchronous copies and matrix units, shared memory of the cluster alone.
+        AsyncSharedCluster "async.shared::cluster" since since(8, 0, 90),
         /// The asynchronous copies and matrix units, global memory alone.
         AsyncGlobal "async.global" since since(8, 0, 90),
         /// The asynchronous copies and matrix units.
         Async "async" since since(8, 0, 90),
         /// Aliases of one address.
         Alias "alias" since since(7, 5, 70),
+    }
+    /// The background copies do not count as an arrival of their own.
+    NoInc {
+        /// No increment: the arrival is one of those that the barrier was made for.
+        NoInc "noinc",
+    }
+    /// What a grid tells or asks of those it depends on.
+    GridAction {
+        /// The grids that wait for this one may start.
+        LaunchDependents "launch_dependents",
+        /// Waits until the grids before this one are complete.
+        Wait "wait",
+    }
+    /// How `setmaxnreg` changes the number of registers.
+    RegisterChange {
+        /// Asks for more.
+        Inc "inc.sync.aligned",
+        /// Gives some back.
+        Dec "dec.sync.aligned",
+    }
+    /// What a cache policy does with the accesses that it is for.
+    PolicyPrimary {
+        /// Kept longest.
+        EvictLast "L2::evict_last",
+        /// The default.
+        EvictNormal "L2::evict_normal",
+        /// Leaves first.
+        EvictFirst "L2::evict_first",
+        /// As it was.
+        EvictUnchanged "L2::evict_unchanged",
+    }
+    /// What a cache policy does with the other accesses.
+    PolicySecondary {
+        /// Leaves first.
+        EvictFirst "L2::evict_first",
+        /// As it was.
+        EvictUnchanged "L2::evict_unchanged",
+    }
+    /// The priority that `applypriority` gives back.
+    PriorityLevel {
+        /// The default.
+        EvictNormal "L2::evict_normal",
     }
 }

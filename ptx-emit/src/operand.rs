@@ -3,7 +3,7 @@
 use crate::emit::Printer;
 use crate::ir::{Label, Reg};
 use crate::parse::{OperandParser, ParseError};
-use crate::ty::Ty;
+use crate::ty::{Since, Ty, since};
 
 /// Something that an instruction reads.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,6 +78,10 @@ pub trait Operand: Sized {
     fn absent() -> Option<Self> {
         None
     }
+    /// Whether an operand that may be left out is there; `from` is in front of its comma.
+    fn stands(from: &OperandParser<'_>) -> bool {
+        !from.at(";")
+    }
     /// Whether nothing is to be written.
     #[must_use]
     fn is_absent(&self) -> bool {
@@ -113,6 +117,10 @@ pub struct Use(pub Value);
 /// Something that is read, from a register that may be wider (`st`, `cvt`).
 #[derive(Clone, Debug, PartialEq)]
 pub struct WideUse(pub Value);
+
+/// Something that is read, and may be left out although another operand follows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MiddleUse(pub Option<Value>);
 
 /// A predicate that is read, perhaps negated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,6 +173,10 @@ impl Addr {
 /// A place to jump to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target(pub Label);
+
+/// The places to jump to, by number; in PTX the name of a table (`.branchtargets`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Targets(pub Vec<Label>);
 
 /// The name of a function.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -296,6 +308,36 @@ impl Operand for WideUse {
     }
     fn parts_mut(&mut self, change: &mut dyn FnMut(PartMut<'_>)) {
         change(PartMut::Value(&mut self.0));
+    }
+}
+
+impl Operand for MiddleUse {
+    fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
+        from.value().map(|value| Self(Some(value)))
+    }
+    fn print(&self, out: &mut Printer<'_>) {
+        if let Some(value) = &self.0 {
+            out.value(value);
+        }
+    }
+    fn visit(&self, ty: Ty, visit: &mut dyn FnMut(Slot<'_>)) {
+        if let Some(value) = &self.0 {
+            visit(Slot::Use(value, ty, Fit::Exact));
+        }
+    }
+    fn parts_mut(&mut self, change: &mut dyn FnMut(PartMut<'_>)) {
+        if let Some(value) = &mut self.0 {
+            change(PartMut::Value(value));
+        }
+    }
+    fn absent() -> Option<Self> {
+        Some(Self(None))
+    }
+    fn stands(from: &OperandParser<'_>) -> bool {
+        from.at_operand_before_comma()
+    }
+    fn is_absent(&self) -> bool {
+        self.0.is_none()
     }
 }
 
@@ -462,6 +504,21 @@ impl Operand for Target {
     fn parts_mut(&mut self, _: &mut dyn FnMut(PartMut<'_>)) {}
 }
 
+impl Operand for Targets {
+    fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
+        from.targets().map(Self)
+    }
+    fn print(&self, out: &mut Printer<'_>) {
+        out.targets(&self.0);
+    }
+    fn visit(&self, _: Ty, visit: &mut dyn FnMut(Slot<'_>)) {
+        for label in &self.0 {
+            visit(Slot::Target(*label));
+        }
+    }
+    fn parts_mut(&mut self, _: &mut dyn FnMut(PartMut<'_>)) {}
+}
+
 impl Operand for Callee {
     fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
         from.name().map(Self)
@@ -541,7 +598,7 @@ impl Operand for ElectDef {
 }
 
 macro_rules! specials {
-    ($($Name:ident $text:literal $ty:ident;)*) => {
+    ($($Name:ident $text:literal $ty:ident $(since $since:expr)?;)*) => {
         /// A special register. PTX ISA, "Special Registers".
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Special { $(#[doc = concat!("`", $text, "`")] $Name,)* }
@@ -562,14 +619,26 @@ macro_rules! specials {
                 match self { $(Self::$Name => Ty::$ty,)* }
             }
 
+            /// What it asks of the machine.
+            #[must_use]
+            pub fn since(self) -> Since {
+                match self { $(Self::$Name => Since::BASE $(.and($since))?,)* }
+            }
+
             /// The special register of that name.
             #[must_use]
             pub fn from_text(text: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|it| it.text() == text)
+                match text {
+                    $($text => Some(Self::$Name),)*
+                    _ => None,
+                }
             }
         }
     };
 }
+
+/// Clusters came with Hopper.
+const CLUSTER: Since = since(7, 8, 90);
 
 specials! {
     TidX "%tid.x" U32; TidY "%tid.y" U32; TidZ "%tid.z" U32;
@@ -585,13 +654,13 @@ specials! {
     Globaltimer "%globaltimer" U64; GlobaltimerLo "%globaltimer_lo" U32;
     GlobaltimerHi "%globaltimer_hi" U32;
     DynamicSmemSize "%dynamic_smem_size" U32; TotalSmemSize "%total_smem_size" U32;
-    ClusterCtaidX "%cluster_ctaid.x" U32; ClusterCtaidY "%cluster_ctaid.y" U32;
-    ClusterCtaidZ "%cluster_ctaid.z" U32;
-    ClusterNctaidX "%cluster_nctaid.x" U32; ClusterNctaidY "%cluster_nctaid.y" U32;
-    ClusterNctaidZ "%cluster_nctaid.z" U32;
-    ClusteridX "%clusterid.x" U32; ClusteridY "%clusterid.y" U32; ClusteridZ "%clusterid.z" U32;
-    NclusteridX "%nclusterid.x" U32; NclusteridY "%nclusterid.y" U32;
-    NclusteridZ "%nclusterid.z" U32;
-    ClusterCtarank "%cluster_ctarank" U32; ClusterNctarank "%cluster_nctarank" U32;
+    ClusterCtaidX "%cluster_ctaid.x" U32 since CLUSTER; ClusterCtaidY "%cluster_ctaid.y" U32 since CLUSTER;
+    ClusterCtaidZ "%cluster_ctaid.z" U32 since CLUSTER;
+    ClusterNctaidX "%cluster_nctaid.x" U32 since CLUSTER; ClusterNctaidY "%cluster_nctaid.y" U32 since CLUSTER;
+    ClusterNctaidZ "%cluster_nctaid.z" U32 since CLUSTER;
+    ClusteridX "%clusterid.x" U32 since CLUSTER; ClusteridY "%clusterid.y" U32 since CLUSTER; ClusteridZ "%clusterid.z" U32 since CLUSTER;
+    NclusteridX "%nclusterid.x" U32 since CLUSTER; NclusteridY "%nclusterid.y" U32 since CLUSTER;
+    NclusteridZ "%nclusterid.z" U32 since CLUSTER;
+    ClusterCtarank "%cluster_ctarank" U32 since CLUSTER; ClusterNctarank "%cluster_nctarank" U32 since CLUSTER;
     WarpSize "WARP_SZ" U32;
 }

@@ -2,8 +2,7 @@
 
 mod body;
 mod number;
-
-use std::collections::HashMap;
+mod scope;
 
 use crate::ir::*;
 use crate::lex::{Kind, Token, lex};
@@ -378,6 +377,9 @@ impl<'a> Parser<'a> {
                 ".maxnreg" => self.directive(|it| {
                     it.count("a number of registers").map(Directive::MaxRegisters)
                 })?,
+                ".maxclusterrank" => self.directive(|it| {
+                    it.count("a number of blocks").map(Directive::MaxClusterRank)
+                })?,
                 ".noreturn" => self.directive(|_| Ok(Directive::NoReturn))?,
                 ".explicitcluster" => self.directive(|_| Ok(Directive::ExplicitCluster))?,
                 ".pragma" => self.directive(Self::pragma)?,
@@ -426,25 +428,5 @@ impl Space {
             ".const" => Some(Self::Const),
             _ => None,
         }
-    }
-}
-
-/// Names in nested scopes: the innermost wins.
-struct Scopes<T> {
-    stack: Vec<HashMap<String, T>>,
-}
-
-impl<T: Clone> Scopes<T> {
-    fn new() -> Self {
-        Self { stack: vec![HashMap::new()] }
-    }
-
-    fn get(&self, name: &str) -> Option<T> {
-        self.stack.iter().rev().find_map(|scope| scope.get(name).cloned())
-    }
-
-    /// Declares `name` in the innermost scope; false if it is there already.
-    fn declare(&mut self, name: String, value: T) -> bool {
-        self.stack.last_mut().is_some_and(|scope| scope.insert(name, value).is_none())
     }
 }

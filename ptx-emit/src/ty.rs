@@ -64,6 +64,15 @@ macro_rules! types {
                 match self { $(Self::$Name => $bits,)* }
             }
 
+            /// The type that PTX calls so; `text` is without the dot.
+            #[must_use]
+            pub fn from_text(text: &str) -> Option<Self> {
+                match text {
+                    $($text => Some(Self::$Name),)*
+                    _ => None,
+                }
+            }
+
             /// What its bits mean.
             #[must_use]
             pub const fn kind(self) -> Kind {
@@ -156,12 +165,6 @@ types! {
 }
 
 impl Ty {
-    /// The type that PTX calls so; `text` is without the dot.
-    #[must_use]
-    pub fn from_text(text: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|ty| ty.text() == text)
-    }
-
     /// The untyped type of the same width, in which we declare registers.
     #[must_use]
     pub const fn untyped(self) -> Self {
@@ -342,6 +345,12 @@ type_sets! {
     PredTy: Pred;
     /// Unsigned 32 bits.
     U32Ty: U32;
+    /// Signed 32 bits.
+    S32Ty: S32;
+    /// The 16-bit integers that `cvt.pack` saturates to.
+    PackHalfTy: U16 S16;
+    /// The 8-bit integers that `cvt.pack` saturates to.
+    PackByteTy: U8 S8;
     /// The element that `ldmatrix` and `stmatrix` move.
     MatrixTy: B16;
 }

@@ -112,10 +112,20 @@ macro_rules! instructions {
                 })* }
             }
 
-            /// The oldest PTX version and architecture that have it.
+            /// The oldest PTX version and architecture that have it and the special registers in it.
             #[must_use]
-            #[allow(unused_variables, reason = "not every row's requirement needs its modifiers")]
             pub fn since(&self) -> Since {
+                let mut since = self.row_since();
+                self.visit(&mut |slot| {
+                    if let Slot::Use(Value::Special(special), ..) = slot {
+                        since = since.and(special.since());
+                    }
+                });
+                since
+            }
+
+            #[allow(unused_variables, reason = "not every row's requirement needs its modifiers")]
+            fn row_since(&self) -> Since {
                 match self { $(Self::$Name(it) => {
                     let $Name { $($m,)* $($o,)* } = it;
                     let row: Since = $since;

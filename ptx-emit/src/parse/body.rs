@@ -1,9 +1,10 @@
 //! The statements of a function.
 
 use std::cmp::Reverse;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use super::{ParseError, Parser, Result, Scopes, number};
+use super::scope::{self, Block, Names, Scopes};
+use super::{ParseError, Parser, Result, number};
 use crate::ir::*;
 use crate::isa::READERS;
 use crate::lex::Kind;
@@ -13,12 +14,15 @@ use crate::ty::Ty;
 
 /// Reads `{ … }` into `function`.
 pub(super) fn read(parser: &mut Parser<'_>, function: &mut Function) -> Result<()> {
+    let mut names = Names::of(function);
     let mut body = OperandParser {
-        labels: labels(parser, function)?,
+        blocks: scope::blocks(parser, function, &mut names)?,
         parser: Parser { tokens: parser.tokens, at: parser.at },
+        names,
+        labels: Scopes::new(),
+        tables: Scopes::new(),
         regs: Scopes::new(),
         reg_decls: Vec::new(),
-        reg_names: HashSet::new(),
         vars: Scopes::new(),
         var_decls: Vec::new(),
         statements: Vec::new(),
@@ -32,36 +36,15 @@ pub(super) fn read(parser: &mut Parser<'_>, function: &mut Function) -> Result<(
     Ok(())
 }
 
-/// Declares the labels of the coming block, so that jumps may go forward.
-fn labels(parser: &Parser<'_>, function: &mut Function) -> Result<HashMap<String, Label>> {
-    let mut labels = HashMap::new();
-    let mut ahead = Parser { tokens: parser.tokens, at: parser.at };
-    let mut depth = 0_u32;
-    loop {
-        let token = ahead.token();
-        if token.kind == Kind::Word && ahead.next().text == ":" {
-            let label = Label(u32::try_from(function.labels.len()).unwrap_or(u32::MAX));
-            if labels.insert(token.text.to_owned(), label).is_some() {
-                return Err(ahead.error("a label that the function does not have yet"));
-            }
-            function.labels.push(token.text.to_owned());
-        }
-        depth += u32::from(ahead.at("{"));
-        depth = depth.saturating_sub(u32::from(ahead.at("}")));
-        if depth == 0 || token.kind == Kind::End {
-            return Ok(labels);
-        }
-        ahead.at += 1;
-    }
-}
-
 /// Reads the statements of a function; operands read themselves from it.
 pub struct OperandParser<'a> {
     parser: Parser<'a>,
-    labels: HashMap<String, Label>,
+    names: Names,
+    blocks: HashMap<usize, Block>,
+    labels: Scopes<Label>,
+    tables: Scopes<usize>,
     regs: Scopes<Reg>,
     reg_decls: Vec<RegDecl>,
-    reg_names: HashSet<String>,
     /// Names as written to names in [`Function::vars`].
     vars: Scopes<String>,
     var_decls: Vec<Var>,
@@ -82,22 +65,37 @@ struct Opcode {
 
 impl OperandParser<'_> {
     fn block(&mut self) -> Result<()> {
-        self.parser.expect("{")?;
+        self.open()?;
         let mut depth = 1;
         while depth > 0 {
-            if self.parser.eat("{") {
+            if self.parser.at("{") {
                 depth += 1;
-                self.regs.stack.push(HashMap::new());
-                self.vars.stack.push(HashMap::new());
+                self.open()?;
             } else if self.parser.eat("}") {
                 depth -= 1;
-                self.regs.stack.pop();
-                self.vars.stack.pop();
+                self.close();
             } else {
                 self.statement()?;
             }
         }
         Ok(())
+    }
+
+    fn open(&mut self) -> Result<()> {
+        let Block { labels, tables } = self.blocks.remove(&self.parser.at).unwrap_or_default();
+        self.parser.expect("{")?;
+        self.labels.open(labels);
+        self.tables.open(tables);
+        self.regs.open(HashMap::new());
+        self.vars.open(HashMap::new());
+        Ok(())
+    }
+
+    fn close(&mut self) {
+        self.labels.close();
+        self.tables.close();
+        self.regs.close();
+        self.vars.close();
     }
 
     fn statement(&mut self) -> Result<()> {
@@ -115,13 +113,30 @@ impl OperandParser<'_> {
                 self.parser.expect(";")
             }
             text if Space::directive(text).is_some() => self.variable(),
-            text if self.parser.next().text == ":" && self.labels.contains_key(text) => {
-                self.statements.push(Stmt::Label(self.labels[text]));
-                self.parser.at += 2;
-                Ok(())
+            text if token.kind == Kind::Word && self.parser.next().is_punct(":") => {
+                self.labelled(text)
             }
             _ => self.instruction(),
         }
+    }
+
+    /// A label, or the table of a `brx.idx`, which its reader looks up.
+    fn labelled(&mut self, name: &str) -> Result<()> {
+        self.parser.at += 2;
+        if self.parser.eat(".branchtargets") {
+            while !self.parser.eat(";") {
+                self.parser.word("a label of this function")?;
+                self.parser.eat(",");
+            }
+            return Ok(());
+        }
+        let Some(label) = self.labels.get(name) else {
+            return Err(self
+                .parser
+                .error("a statement (calls through a register are not supported)"));
+        };
+        self.statements.push(Stmt::Label(label));
+        Ok(())
     }
 
     /// `.reg .type name, range<n>, …;`
@@ -152,19 +167,18 @@ impl OperandParser<'_> {
     fn register(&mut self, name: String, ty: Ty) -> Result<()> {
         let reg = Reg(u32::try_from(self.reg_decls.len()).unwrap_or(u32::MAX));
         // A register of an outer or an earlier scope may have the name.
-        let unique = unique(&name, |it| self.reg_names.contains(it));
+        let unique = self.names.claim(&name);
         if !self.regs.declare(name, reg) {
             return Err(self.parser.error("a register that the scope does not have yet"));
         }
-        self.reg_names.insert(unique.clone());
         self.reg_decls.push(RegDecl { name: unique, ty });
         Ok(())
     }
 
     fn variable(&mut self) -> Result<()> {
         let mut var = self.parser.variable(None)?;
-        let written = var.name.clone();
-        var.name = unique(&written, |it| self.var_decls.iter().any(|var| var.name == it));
+        let written = std::mem::take(&mut var.name);
+        var.name = self.names.claim(&written);
         if !self.vars.declare(written, var.name.clone()) {
             return Err(self.parser.error("a variable that the scope does not have yet"));
         }
@@ -332,8 +346,8 @@ impl OperandParser<'_> {
 
     /// The next operand, with the comma in front of it.
     pub(crate) fn next_operand<O: Operand>(&mut self) -> Result<O> {
-        if self.parser.at(";")
-            && let Some(absent) = O::absent()
+        if let Some(absent) = O::absent()
+            && !O::stands(self)
         {
             return Ok(absent);
         }
@@ -370,10 +384,31 @@ impl OperandParser<'_> {
     }
 
     pub(crate) fn label(&mut self) -> Result<Label> {
-        let label = self.labels.get(self.parser.token().text).copied();
+        let label = self.labels.get(self.parser.token().text);
         let label = label.ok_or_else(|| self.parser.error("a label of this function"))?;
         self.parser.at += 1;
         Ok(label)
+    }
+
+    /// The labels of a table, which stands elsewhere in the function.
+    pub(crate) fn targets(&mut self) -> Result<Vec<Label>> {
+        let table = self.tables.get(self.parser.token().text);
+        let table = table.ok_or_else(|| self.parser.error("the name of a `.branchtargets`"))?;
+        let after = self.parser.at + 1;
+        self.parser.at = table;
+        let mut labels = vec![self.label()?];
+        while self.parser.eat(",") {
+            labels.push(self.label()?);
+        }
+        self.parser.expect(";")?;
+        self.parser.at = after;
+        Ok(labels)
+    }
+
+    /// Whether `, x ,` comes next: an operand that is not the last.
+    pub(crate) fn at_operand_before_comma(&self) -> bool {
+        let after = self.parser.tokens.get(self.parser.at + 2);
+        self.parser.at(",") && after.is_some_and(|it| it.is_punct(","))
     }
 
     /// `[base]` or `[base + offset]`.
@@ -411,13 +446,4 @@ impl OperandParser<'_> {
         }
         Ok(values)
     }
-}
-
-/// `name` if it is free, else `name_1`, `name_2`, … whichever is.
-fn unique(name: &str, taken: impl Fn(&str) -> bool) -> String {
-    if !taken(name) {
-        return name.to_owned();
-    }
-    let numbered = (1_u32..).map(|number| format!("{name}_{number}"));
-    numbered.into_iter().find(|it| !taken(it)).unwrap_or_default()
 }
