@@ -1,3 +1,63 @@
 //! Write NVIDIA GPU kernels in stable Rust; run them on the GPU or on a checking CPU simulator.
+//!
+//! A kernel becomes PTX text while the crate compiles. This crate runs that text: on a GPU, with
+//! nothing installed but NVIDIA's driver, or on a simulator that checks every access.
+//!
+//! - [`Device`] is a GPU or the simulator. [`Device::new`] takes what there is, and the variable
+//!   `FIRESTEEL_DEVICE` (`sim` or `cuda:N`) overrides it.
+//! - [`GpuBuffer`] is memory of a device, [`PinnedBuffer`] host memory for copies beside other work.
+//! - [`Stream`] orders work, [`Event`] orders streams, [`Graph`] replays recorded work.
+//! - [`Module`] and [`Kernel`] run PTX that other compilers wrote.
+//! - [`Error`] is everything that can go wrong; its messages say what to do.
+//!
+//! Launches return before the kernel is done. A check that fails in a kernel (an index out of
+//! bounds, a division by zero, an `assert!`) ends its thread, and the next
+//! [`Stream::synchronize`], [`Device::synchronize`] or [`GpuBuffer::to_host`] returns it as
+//! [`Error::Fault`], with the line of the kernel's source.
+//!
+//! ```
+//! use firesteel::prelude::*;
+//!
+//! # fn main() -> Result<()> {
+//! let device = Device::new(0)?;
+//! let x = device.alloc_from(&[1.0f32, 2.0, 3.0])?;
+//! let mut y = device.alloc_zeros::<f32>(x.len())?;
+//! y.copy_from_buffer(&x)?;
+//! assert_eq!(y.to_host(&device)?, [1.0, 2.0, 3.0]);
+//! # Ok(())
+//! # }
+//! ```
 
+mod backend;
+mod buffer;
+mod channel;
+mod cuda;
+mod device;
+mod dispatch;
+mod element;
+mod error;
+#[doc(hidden)]
+pub mod expansion;
+mod graph;
+mod launch;
+mod module;
+mod pinned;
+pub mod prelude;
+mod print;
+mod signature;
 pub mod sim;
+mod sim_seam;
+mod simulated;
+mod stream;
+
+pub use buffer::GpuBuffer;
+pub use device::{Device, DeviceEntry, DeviceId, DeviceInfo, Limits, devices};
+pub use element::{DeviceCopy, Plain};
+pub use error::{DriverFailure, Error, Fault, FaultKind, PtxFailure, Result};
+pub use graph::Graph;
+pub use half;
+pub use launch::{Grid, LaunchConfig};
+pub use module::{Arg, Kernel, Module};
+pub use pinned::PinnedBuffer;
+pub use sim_seam::{Checks, Report, SimOptions};
+pub use stream::{Event, Stream};

@@ -1,0 +1,217 @@
+//! Modules, functions and their launch.
+
+use std::ffi::{CStr, CString, c_void};
+use std::ptr;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, MutexGuard, PoisonError};
+
+use cudarc::driver::sys::{
+    self, CUfunc_st, CUfunction_attribute as Attribute, CUjit_option, CUmod_st,
+};
+
+use super::driver::check;
+use super::{Context, Handle, RawStream};
+use crate::error::{DriverFailure, Error, PtxFailure, Result};
+
+/// Bytes of the buffer for the JIT's complaints.
+const LOG_BYTES: usize = 16 << 10;
+
+/// A loaded module.
+#[derive(Debug)]
+pub(crate) struct RawModule {
+    context: &'static Context,
+    raw: Handle<CUmod_st>,
+}
+
+impl RawModule {
+    /// Lets the driver compile PTX text. `kernel` names it in errors.
+    pub(crate) fn load(
+        context: &'static Context,
+        ptx: &str,
+        kernel: Option<&'static str>,
+    ) -> Result<Arc<Self>> {
+        context.bind()?;
+        let fail = |log: String| ptx_failure(context, ptx, kernel, log);
+        let image = CString::new(ptx).map_err(|_| fail("the text holds a zero byte".to_owned()))?;
+        match jit(&image) {
+            Ok(raw) => Ok(Arc::new(Self { context, raw: Handle(raw) })),
+            Err((failure, log)) if log.is_empty() => Err(fail(failure.to_string())),
+            Err((failure, log)) => Err(fail(format!("{} ({})\n{log}", failure.text, failure.name))),
+        }
+    }
+
+    /// The entry `name`.
+    pub(crate) fn function(self: &Arc<Self>, name: &str) -> Result<Function> {
+        self.context.bind()?;
+        let symbol = CString::new(name)
+            .map_err(|_| Error::NoKernel { name: name.to_owned(), have: Vec::new() })?;
+        let mut raw = ptr::null_mut();
+        // SAFETY: Current, Alive; `symbol` is terminated.
+        let code = unsafe { sys::cuModuleGetFunction(&mut raw, self.raw.0, symbol.as_ptr()) };
+        check("cuModuleGetFunction", code)?;
+        let raw = Handle(raw);
+        let threads = attribute(&raw, Attribute::CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK)?;
+        let shared = attribute(&raw, Attribute::CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES)?;
+        let dynamic = attribute(&raw, Attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES)?;
+        Ok(Function {
+            module: Arc::clone(self),
+            raw,
+            threads_per_block: threads,
+            static_shared: shared,
+            dynamic_shared: AtomicU32::new(dynamic),
+        })
+    }
+}
+
+impl Drop for RawModule {
+    fn drop(&mut self) {
+        // Kernels of the module may still run.
+        if self.context.synchronize().is_ok() {
+            // SAFETY: Current, and nobody else has the handle. A failure leaves nothing to do.
+            let _ = unsafe { sys::cuModuleUnload(self.raw.0) };
+        }
+    }
+}
+
+/// A kernel of a loaded module.
+#[derive(Debug)]
+pub(crate) struct Function {
+    module: Arc<RawModule>,
+    raw: Handle<CUfunc_st>,
+    /// Most threads that a block of this kernel may have, given its registers.
+    pub(crate) threads_per_block: u32,
+    /// Bytes of shared memory that the kernel declares.
+    pub(crate) static_shared: u32,
+    /// Bytes of dynamic shared memory that the driver allows so far.
+    dynamic_shared: AtomicU32,
+}
+
+impl Function {
+    /// The module that the function is of.
+    pub(crate) fn module(&self) -> &Arc<RawModule> {
+        &self.module
+    }
+
+    /// Excludes other threads from loading on this device.
+    pub(crate) fn loading(context: &Context) -> MutexGuard<'_, ()> {
+        context.loading.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a launch on the stream. `arguments` has one value for each parameter, in the low bits;
+    /// `pointers` is scratch of the same length.
+    ///
+    /// The caller has compared count and sizes of the arguments with the kernel's parameters, and
+    /// grid, block and shared memory with the device's limits. What the kernel does with the
+    /// addresses among them is its author's promise (`KernelDef`, `Kernel::launch`).
+    #[inline]
+    pub(crate) fn launch(
+        &self,
+        stream: &RawStream,
+        [grid, block]: [[u32; 3]; 2],
+        dynamic_shared: u32,
+        arguments: &[u64],
+        pointers: &mut [*mut c_void],
+    ) -> Result<()> {
+        assert_eq!(arguments.len(), pointers.len(), "one pointer for each argument");
+        stream.context.bind()?;
+        if dynamic_shared > self.dynamic_shared.load(Ordering::Relaxed) {
+            self.raise_dynamic_shared(dynamic_shared)?;
+        }
+        for (pointer, argument) in pointers.iter_mut().zip(arguments) {
+            *pointer = ptr::from_ref(argument).cast_mut().cast();
+        }
+        // SAFETY: Current, Alive. The driver reads from each pointer the parameter's size, at most
+        // the 8 bytes of a `u64`, before it returns; the machine is little endian.
+        let code = unsafe {
+            sys::cuLaunchKernel(
+                self.raw.0,
+                grid[0],
+                grid[1],
+                grid[2],
+                block[0],
+                block[1],
+                block[2],
+                dynamic_shared,
+                stream.raw(),
+                pointers.as_mut_ptr(),
+                ptr::null_mut(),
+            )
+        };
+        check("cuLaunchKernel", code)
+    }
+
+    /// Beyond 48 KB a kernel must ask for its dynamic shared memory.
+    #[cold]
+    fn raise_dynamic_shared(&self, bytes: u32) -> Result<()> {
+        let attribute = Attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+        let value = i32::try_from(bytes).unwrap_or(i32::MAX);
+        // SAFETY: Current, Alive; the driver checks the value.
+        let code = unsafe { sys::cuFuncSetAttribute(self.raw.0, attribute, value) };
+        check("cuFuncSetAttribute", code)?;
+        self.dynamic_shared.fetch_max(bytes, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+fn attribute(function: &Handle<CUfunc_st>, attribute: Attribute) -> Result<u32> {
+    let mut value = 0;
+    // SAFETY: Current, Alive; `value` is a place for an int.
+    let code = unsafe { sys::cuFuncGetAttribute(&mut value, attribute, function.0) };
+    check("cuFuncGetAttribute", code)?;
+    Ok(u32::try_from(value).unwrap_or(0))
+}
+
+/// Compiles and loads, or says what the JIT said.
+fn jit(image: &CStr) -> Result<*mut CUmod_st, (DriverFailure, String)> {
+    let mut log = vec![0u8; LOG_BYTES];
+    let mut options =
+        [CUjit_option::CU_JIT_ERROR_LOG_BUFFER, CUjit_option::CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES];
+    // The size travels as a pointer's value.
+    let mut values = [log.as_mut_ptr().cast::<c_void>(), ptr::without_provenance_mut(LOG_BYTES)];
+    let mut raw = ptr::null_mut();
+    // SAFETY: Current; the image is terminated, and the options give a buffer and its size, both
+    // alive until the call returns.
+    let code = unsafe {
+        sys::cuModuleLoadDataEx(
+            &mut raw,
+            image.as_ptr().cast(),
+            options.len() as u32,
+            options.as_mut_ptr(),
+            values.as_mut_ptr(),
+        )
+    };
+    match check("cuModuleLoadDataEx", code) {
+        Ok(()) => Ok(raw),
+        Err(Error::Driver(failure)) => {
+            let end = log.iter().position(|&byte| byte == 0).unwrap_or(LOG_BYTES);
+            Err((*failure, String::from_utf8_lossy(&log[..end]).trim().to_owned()))
+        }
+        Err(error) => unreachable!("`check` makes driver errors only, got {error}"),
+    }
+}
+
+fn ptx_failure(context: &Context, ptx: &str, kernel: Option<&'static str>, log: String) -> Error {
+    let line = named_line(&log);
+    let source = line.and_then(|line| ptx.lines().nth(line as usize - 1)).map(str::to_owned);
+    let device = context.info.name.clone();
+    Error::Ptx(Box::new(PtxFailure { kernel, device, log, line, source }))
+}
+
+/// The first line that the JIT's log names: `ptxas application ptx input, line 12; error : …`.
+fn named_line(log: &str) -> Option<u32> {
+    let (_, rest) = log.split_once("line ")?;
+    let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
+    digits.parse().ok().filter(|&line| line > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_is_read_from_the_log() {
+        let log = "ptxas application ptx input, line 12; error   : Unknown symbol '%r9'";
+        assert_eq!(named_line(log), Some(12));
+        assert_eq!(named_line("ptxas fatal   : Ptx assembly aborted due to errors"), None);
+    }
+}

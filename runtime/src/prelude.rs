@@ -1,0 +1,8 @@
+//! What a program with kernels names: `use firesteel::prelude::*;`.
+
+pub use half::{bf16, f16};
+
+pub use crate::{
+    Arg, Device, DeviceCopy, Error, Event, GpuBuffer, Graph, Grid, LaunchConfig, PinnedBuffer,
+    Result, Stream,
+};
