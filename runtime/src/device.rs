@@ -287,7 +287,7 @@ impl Device {
         match self.is(other) {
             true => Ok(()),
             false => Err(Error::OtherDevice {
-                what: what(),
+                what: what().into(),
                 want: self.to_string(),
                 got: match self.inner.id == other.inner.id {
                     true => format!("another {other}"),

@@ -189,7 +189,7 @@ pub enum Error {
     )]
     OtherDevice {
         /// Argument, buffer or event.
-        what: String,
+        what: Box<str>,
         /// The device that is to work on it.
         want: String,
         /// The device that it is on.
