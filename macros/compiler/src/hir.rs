@@ -173,6 +173,21 @@ pub struct Vector {
     pub lanes: u32,
 }
 
+impl Vector {
+    /// The vector of so many lanes, if there is one: 2, 4, 8 or 16 lanes of a number of fixed
+    /// size, at most 16 bytes in all.
+    pub fn new(elem: Scalar, lanes: u32) -> Option<Self> {
+        let fits = matches!(lanes, 2 | 4 | 8 | 16) && lanes * elem.bytes() <= 16;
+        (fits && crate::intrinsics::Class::Lane.contains(elem)).then_some(Self { elem, lanes })
+    }
+}
+
+impl std::fmt::Display for Vector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}x{}", self.elem, self.lanes)
+    }
+}
+
 impl Ty {
     /// The scalar that the type is, if it is one.
     pub fn scalar(&self) -> Option<Scalar> {

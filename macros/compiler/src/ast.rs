@@ -1,0 +1,371 @@
+//! The tree that `parse` builds: what the user wrote, names resolved, types not yet known.
+//!
+//! It keeps the user's own tokens where the shadow function shows them again (names, literals).
+//! Each expression and pattern has a [`NodeId`], under which `infer` notes its type.
+
+use proc_macro2::{Ident, Span};
+use syn::Lifetime;
+
+use crate::hir::{LocalId, LoopId, Memory, Order, Scope, Signature, Unroll};
+use crate::intrinsics::Row;
+use crate::span::SpanRange;
+use crate::value::{BinOp, Scalar, UnOp};
+
+/// A kernel as it was written.
+#[derive(Debug)]
+pub struct Ast {
+    /// Name, attributes and parameters.
+    pub signature: Signature,
+    /// Every variable, the scalar parameters first.
+    pub locals: Vec<LocalDecl>,
+    /// Every shared array.
+    pub shared: Vec<SharedDecl>,
+    /// Every `const` item, array length and constant argument.
+    pub consts: Vec<ConstDecl>,
+    /// The number of loops and labelled blocks.
+    pub n_loops: usize,
+    /// The number of expressions and patterns.
+    pub n_nodes: usize,
+    /// The body.
+    pub body: Block,
+}
+
+/// An expression or a pattern, by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NodeId(pub usize);
+
+/// A constant, an index into [`Ast::consts`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ConstId(pub usize);
+
+/// A variable.
+#[derive(Debug)]
+pub struct LocalDecl {
+    /// Its name.
+    pub ident: Ident,
+    /// Whether it is `mut`.
+    pub mutable: bool,
+    /// Whether its `let` has no value, so that an assignment gives the first one.
+    pub deferred: bool,
+    /// The type of a scalar parameter.
+    pub param: Option<Scalar>,
+}
+
+/// A shared array.
+#[derive(Debug)]
+pub struct SharedDecl {
+    /// The name of its `let`.
+    pub ident: Ident,
+    /// The type of an element.
+    pub elem: Scalar,
+    /// Its length; `None` for a dynamic array.
+    pub len: Option<ConstId>,
+    /// The macro call.
+    pub span: SpanRange,
+}
+
+/// A constant: `const N: u32 = 4;`, or an expression where only a constant can be.
+#[derive(Debug)]
+pub struct ConstDecl {
+    /// Its name, if it is an item.
+    pub ident: Option<Ident>,
+    /// Its type. An unnamed constant may leave it open (`_`): any integer.
+    pub ty: TyExpr,
+    /// Its value.
+    pub expr: Expr,
+}
+
+/// A type as it is written.
+#[derive(Clone, Debug)]
+pub struct TyExpr {
+    /// Which.
+    pub kind: TyExprKind,
+    /// Where.
+    pub span: SpanRange,
+}
+
+/// The forms of types.
+#[derive(Clone, Debug)]
+pub enum TyExprKind {
+    /// `f32`.
+    Scalar(Scalar),
+    /// `f32x4`.
+    Vector(Scalar, u32),
+    /// `()`.
+    Unit,
+    /// `(A, B)`.
+    Tuple(Vec<TyExpr>),
+    /// `[T; N]`.
+    Array(Box<TyExpr>, ConstId),
+    /// `_`.
+    Infer,
+    /// Reported already.
+    Error,
+}
+
+/// A block.
+#[derive(Debug)]
+pub struct Block {
+    /// The constants whose items stand in it, in order.
+    pub consts: Vec<ConstId>,
+    /// The statements.
+    pub stmts: Vec<Stmt>,
+    /// The value.
+    pub tail: Option<Box<Expr>>,
+    /// The braces and what is between.
+    pub span: SpanRange,
+}
+
+/// A statement.
+#[derive(Debug)]
+pub enum Stmt {
+    /// `let`.
+    Let(Let),
+    /// `let name = shared_mem![..];`.
+    Shared(crate::hir::SharedId, SpanRange),
+    /// An expression; whether a semicolon follows.
+    Expr(Expr, bool),
+}
+
+/// `let pat: ty = init;`
+#[derive(Debug)]
+pub struct Let {
+    /// Attributes for rustc's lints.
+    pub attrs: Vec<syn::Attribute>,
+    /// What is bound.
+    pub pat: Pat,
+    /// The type, if written.
+    pub ty: Option<TyExpr>,
+    /// The value, if any.
+    pub init: Option<Expr>,
+    /// The whole statement.
+    pub span: SpanRange,
+}
+
+/// A pattern.
+#[derive(Debug)]
+pub struct Pat {
+    /// Its number.
+    pub id: NodeId,
+    /// Which.
+    pub kind: PatKind,
+    /// Where.
+    pub span: SpanRange,
+}
+
+/// The forms of patterns.
+#[derive(Debug)]
+pub enum PatKind {
+    /// `_`.
+    Wild,
+    /// `name`, `name @ pattern`.
+    Bind(LocalId, Option<Box<Pat>>),
+    /// `(a, b)`.
+    Tuple(Vec<Pat>),
+    /// `3`, `-3`, `true`, `N`: an expression that is constant.
+    Value(Expr),
+    /// `a..=b`, `a..b`, `a..`, `..=b`.
+    Range {
+        /// The first value, if bounded.
+        start: Option<Expr>,
+        /// The last, if bounded.
+        end: Option<Expr>,
+        /// Whether the end belongs to it.
+        inclusive: bool,
+    },
+    /// `a | b`.
+    Or(Vec<Pat>),
+    /// Reported already.
+    Error,
+}
+
+/// An expression.
+#[derive(Debug)]
+pub struct Expr {
+    /// Its number.
+    pub id: NodeId,
+    /// Which.
+    pub kind: ExprKind,
+    /// Where.
+    pub span: SpanRange,
+}
+
+/// A number or truth value as it is written.
+#[derive(Clone, Debug)]
+pub enum Lit {
+    /// Digits of an integer, and a suffix. The suffix may be that of a float: `1f32`.
+    Int(u128, Option<Scalar>),
+    /// The digits of a float, as Rust's `parse` reads them, and a suffix.
+    Float(String, Option<Scalar>),
+    /// `true` or `false`.
+    Bool(bool),
+}
+
+/// The name after a dot.
+#[derive(Clone, Debug)]
+pub enum Member {
+    /// `.0`.
+    Index(u32, Span),
+    /// `.x`.
+    Named(Ident),
+}
+
+/// A label at its definition, with its identity.
+#[derive(Clone, Debug)]
+pub struct Label {
+    /// The identity of the loop or block.
+    pub id: LoopId,
+    /// `'name`, if written.
+    pub name: Option<Lifetime>,
+}
+
+/// The forms of expressions.
+#[derive(Debug)]
+pub enum ExprKind {
+    /// A literal.
+    Lit(Lit),
+    /// A variable.
+    Local(LocalId, Ident),
+    /// A slice or shared array by its name.
+    Memory(Memory, Ident),
+    /// A constant by its name.
+    Const(ConstId, Ident),
+    /// `f32::MAX`, `core::f32::consts::PI`: the path as written, the type and the name.
+    Associated(syn::Path, Scalar, Ident),
+    /// `Scope::Block`.
+    Scope(syn::Path, Scope),
+    /// `Order::Acquire`.
+    Order(syn::Path, Order),
+    /// `-a`, `!a`.
+    Unary(UnOp, Span, Box<Expr>),
+    /// `a + b`.
+    Binary(BinOp, SpanRange, Box<Expr>, Box<Expr>),
+    /// `a && b` (true) or `a || b`.
+    Logic(bool, SpanRange, Box<Expr>, Box<Expr>),
+    /// `a as T`.
+    Cast(Box<Expr>, TyExpr),
+    /// `a[i]`.
+    Index(Box<Expr>, Box<Expr>),
+    /// `a.x`, `a.0`.
+    Field(Box<Expr>, Member),
+    /// `()`, `(a, b)`.
+    Tuple(Vec<Expr>),
+    /// `[a, b]`.
+    Array(Vec<Expr>),
+    /// `[a; N]`.
+    Repeat(Box<Expr>, ConstId),
+    /// `&a`, `&mut a`.
+    Ref(bool, Box<Expr>),
+    /// A free, fast or associated intrinsic.
+    Call(Call),
+    /// `a.name(b)`.
+    Method(Box<Expr>, Ident, Vec<Expr>),
+    /// `f32x4::new(a, b, c, d)`, or with one argument `f32x4::splat(a)`.
+    Vector {
+        /// The type's name.
+        ty: Ident,
+        /// The type of a lane.
+        elem: Scalar,
+        /// How many.
+        lanes: u32,
+        /// `new` or `splat`.
+        function: Ident,
+        /// A value for each lane, or one for all.
+        args: Vec<Expr>,
+    },
+    /// `u64::from(a)`: a conversion without loss.
+    From(Scalar, Ident, Box<Expr>),
+    /// `if a { } else { }`; the last is a block or another `if`.
+    If(Box<Expr>, Block, Option<Box<Expr>>),
+    /// `{ }`.
+    Block(Option<Label>, Block),
+    /// `loop { }`.
+    Loop(Label, Block),
+    /// `while a { }`.
+    While(Label, Box<Expr>, Block),
+    /// `for i in range { }`.
+    For(Box<For>),
+    /// `match a { }`.
+    Match(Box<Expr>, Vec<Arm>),
+    /// `break 'label value`.
+    Break(LoopId, Option<Lifetime>, Option<Box<Expr>>),
+    /// `continue 'label`.
+    Continue(LoopId, Option<Lifetime>),
+    /// `return`.
+    Return,
+    /// `a = b`.
+    Assign(Box<Expr>, Box<Expr>),
+    /// `a += b`.
+    AssignOp(BinOp, SpanRange, Box<Expr>, Box<Expr>),
+    /// `assert!(cond, "message")`.
+    Assert(Box<Expr>, String),
+    /// `gpu_println!("format", a, b)`.
+    Print(String, Vec<Expr>),
+    /// Reported already. What could be read of it, for the shadow.
+    Error(Vec<Expr>),
+}
+
+/// A call of an intrinsic by its path.
+#[derive(Debug)]
+pub struct Call {
+    /// Its row.
+    pub row: &'static Row,
+    /// The path as written, with generic arguments.
+    pub path: syn::Path,
+    /// The type before `::`, for associated functions.
+    pub on: Option<Scalar>,
+    /// Generic arguments, if written.
+    pub generics: Vec<Generic>,
+    /// Arguments.
+    pub args: Vec<Expr>,
+}
+
+/// A generic argument.
+#[derive(Debug)]
+pub enum Generic {
+    /// A type.
+    Ty(TyExpr),
+    /// A constant.
+    Const(ConstId),
+}
+
+/// `for pat in start..end { }`
+#[derive(Debug)]
+pub struct For {
+    /// Label and identity.
+    pub label: Label,
+    /// The variable, or `_`.
+    pub pat: Pat,
+    /// The first value.
+    pub start: Expr,
+    /// The bound.
+    pub end: Expr,
+    /// Whether the bound belongs to the range.
+    pub inclusive: bool,
+    /// `.step_by(k)` and `.rev()`, in their order; the span is that of the method's name.
+    pub adapters: Vec<Adapter>,
+    /// What the attribute says.
+    pub unroll: Unroll,
+    /// The body.
+    pub body: Block,
+}
+
+/// A method of ranges.
+#[derive(Debug)]
+pub enum Adapter {
+    /// `.rev()`.
+    Rev(Ident),
+    /// `.step_by(k)`.
+    StepBy(Ident, Expr),
+}
+
+/// An arm of a `match`.
+#[derive(Debug)]
+pub struct Arm {
+    /// What must match.
+    pub pat: Pat,
+    /// What else must hold.
+    pub guard: Option<Expr>,
+    /// What is done.
+    pub body: Expr,
+}

@@ -1,0 +1,245 @@
+//! The arguments of `#[gpu_kernel(..)]`.
+//!
+//! A value may arrive from a `macro_rules` variable, in invisible delimiters: they are ignored.
+
+use proc_macro2::{Ident, TokenStream};
+use syn::parse::{Parse, ParseStream, Parser};
+use syn::punctuated::Punctuated;
+use syn::{Expr, Lit, Token};
+
+use crate::diag::{Code, Diag, Diags, nearest};
+use crate::hir::Options;
+use crate::span::SpanRange;
+
+/// The threads of a block that every device can hold.
+const MAX_THREADS: u64 = 1024;
+/// The most threads along z.
+const MAX_Z: u32 = 64;
+/// The architectures that can be named.
+const ARCHITECTURES: [(&str, u32); 9] = [
+    ("sm_50", 50),
+    ("sm_60", 60),
+    ("sm_61", 61),
+    ("sm_70", 70),
+    ("sm_75", 75),
+    ("sm_80", 80),
+    ("sm_86", 86),
+    ("sm_89", 89),
+    ("sm_90", 90),
+];
+const NAMES: [&str; 4] = ["block_size", "unchecked", "fast_math", "arch"];
+const BLOCK_SIZE_HELP: &str =
+    "write `block_size = 256`, `block_size = (16, 16)` or `block_size = (8, 8, 4)`";
+
+/// `name` or `name = value`.
+struct Argument {
+    name: Ident,
+    value: Option<Expr>,
+}
+
+impl Parse for Argument {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let name = input.parse()?;
+        let value = match input.parse::<Option<Token![=]>>()? {
+            Some(_) => Some(input.parse()?),
+            None => None,
+        };
+        Ok(Self { name, value })
+    }
+}
+
+/// Reads the arguments. What is wrong is reported and has its default in the result.
+pub(crate) fn parse(attr: TokenStream, diags: &mut Diags) -> Options {
+    let mut options =
+        Options { block: [1; 3], axes: 0, unchecked: false, fast_math: false, sm: 70 };
+    let empty_at = SpanRange::from(proc_macro2::Span::call_site());
+    let at = if attr.is_empty() { empty_at } else { SpanRange::of(&attr) };
+    let arguments = match Punctuated::<Argument, Token![,]>::parse_terminated.parse2(attr) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let diag = Diag::new(Code::BadAttribute, error.span(), error.to_string());
+            diags.push(diag.help(format!("`#[gpu_kernel]` takes {}", names())));
+            return Options { axes: 1, ..options };
+        }
+    };
+    let mut seen: Vec<String> = Vec::new();
+    let mut sized = false;
+    for argument in &arguments {
+        let name = argument.name.to_string();
+        sized |= name == "block_size";
+        if seen.contains(&name) {
+            let message = format!("`{name}` is given twice");
+            let diag = Diag::new(Code::BadAttribute, argument.name.span(), message);
+            diags.push(diag.help("remove one of them"));
+            continue;
+        }
+        apply(argument, &name, &mut options, diags);
+        seen.push(name);
+    }
+    if !sized {
+        let message = "`#[gpu_kernel]` needs the size of a block";
+        diags.push(Diag::new(Code::BadBlockSize, at, message).help(BLOCK_SIZE_HELP));
+    }
+    options.axes = options.axes.max(1);
+    options
+}
+
+fn names() -> String {
+    NAMES.map(|name| format!("`{name}`")).join(", ")
+}
+
+fn apply(argument: &Argument, name: &str, options: &mut Options, diags: &mut Diags) {
+    match (name, &argument.value) {
+        ("block_size", Some(value)) => block_size(value, options, diags),
+        ("arch", Some(value)) => arch(value, options, diags),
+        ("unchecked", None) => options.unchecked = true,
+        ("fast_math", None) => options.fast_math = true,
+        ("block_size" | "arch", None) => {
+            let message = format!("`{name}` needs a value");
+            let help = if name == "arch" { "write `arch = \"sm_80\"`" } else { BLOCK_SIZE_HELP };
+            diags.push(Diag::new(Code::BadAttribute, argument.name.span(), message).help(help));
+        }
+        ("unchecked" | "fast_math", Some(value)) => {
+            let message = format!("`{name}` takes no value");
+            let diag = Diag::new(Code::BadAttribute, SpanRange::of(value), message);
+            diags.push(diag.help(format!("write `{name}` alone, or leave it out")));
+        }
+        _ => {
+            let message = format!("`#[gpu_kernel]` has no argument `{name}`");
+            let help = match nearest(name, NAMES) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("it takes {}", names()),
+            };
+            let diag = Diag::new(Code::BadAttribute, argument.name.span(), message);
+            diags.push(diag.help(help));
+        }
+    }
+}
+
+/// The expression in parentheses and invisible delimiters.
+fn inner(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Group(group) => inner(&group.expr),
+        Expr::Paren(paren) => inner(&paren.expr),
+        other => other,
+    }
+}
+
+fn number(expr: &Expr) -> Option<u32> {
+    match inner(expr) {
+        Expr::Lit(lit) => match &lit.lit {
+            Lit::Int(int) => int.base10_parse().ok(),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn block_size(value: &Expr, options: &mut Options, diags: &mut Diags) {
+    let at = SpanRange::of(value);
+    let mut bad = |message: String, help: &str| {
+        diags.push(Diag::new(Code::BadBlockSize, at, message).help(help));
+    };
+    let axes: Option<Vec<u32>> = match inner(value) {
+        Expr::Tuple(tuple) => tuple.elems.iter().map(number).collect(),
+        one => number(one).map(|n| vec![n]),
+    };
+    let Some(axes) = axes else {
+        return bad("the size of a block is one to three integer literals".into(), BLOCK_SIZE_HELP);
+    };
+    if !(1..=3).contains(&axes.len()) {
+        let message = format!("a block has one to three axes, not {}", axes.len());
+        return bad(message, BLOCK_SIZE_HELP);
+    }
+    let threads = axes.iter().fold(1_u64, |product, &n| product.saturating_mul(u64::from(n)));
+    if threads == 0 {
+        return bad("a block has at least one thread".into(), BLOCK_SIZE_HELP);
+    }
+    if threads > MAX_THREADS {
+        let message = format!("a block has at most {MAX_THREADS} threads, not {threads}");
+        return bad(message, "use a smaller block and more blocks");
+    }
+    if axes.get(2).is_some_and(|&z| z > MAX_Z) {
+        return bad(format!("a block has at most {MAX_Z} threads along z"), "use x or y instead");
+    }
+    options.axes = axes.len() as u32;
+    for (slot, n) in options.block.iter_mut().zip(axes) {
+        *slot = n;
+    }
+}
+
+fn arch(value: &Expr, options: &mut Options, diags: &mut Diags) {
+    let written = match inner(value) {
+        Expr::Lit(lit) => match &lit.lit {
+            Lit::Str(text) => text.value(),
+            _ => String::new(),
+        },
+        _ => String::new(),
+    };
+    match ARCHITECTURES.iter().find(|(name, _)| *name == written) {
+        Some((_, sm)) => options.sm = *sm,
+        None => {
+            let near = nearest(&written, ARCHITECTURES.map(|(name, _)| name)).unwrap_or("sm_80");
+            let message = format!("there is no architecture `{written}`");
+            let diag = Diag::new(Code::BadAttribute, SpanRange::of(value), message);
+            diags.push(diag.help(format!("write it as `arch = \"{near}\"`")));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quote::quote;
+
+    fn read(attr: TokenStream) -> (Options, Vec<Diag>) {
+        let mut diags = Diags::new();
+        let options = parse(attr, &mut diags);
+        (options, diags.take())
+    }
+
+    #[test]
+    fn block_sizes_have_one_to_three_axes() {
+        for (attr, block, axes) in [
+            (quote!(block_size = 256), [256, 1, 1], 1),
+            (quote!(block_size = (16, 16),), [16, 16, 1], 2),
+            (quote!(block_size = (8, 8, 4)), [8, 8, 4], 3),
+        ] {
+            let (options, diags) = read(attr);
+            assert!(diags.is_empty(), "{diags:?}");
+            assert_eq!((options.block, options.axes), (block, axes));
+        }
+    }
+
+    #[test]
+    fn a_value_from_a_macro_variable_is_read() {
+        let literal = proc_macro2::Literal::u32_unsuffixed(64);
+        let group = proc_macro2::Group::new(proc_macro2::Delimiter::None, quote!(#literal));
+        let (options, diags) = read(quote!(block_size = #group));
+        assert!(diags.is_empty(), "{diags:?}");
+        assert_eq!(options.block[0], 64);
+    }
+
+    #[test]
+    fn options_are_read() {
+        let (options, diags) = read(quote!(block_size = 32, unchecked, fast_math, arch = "sm_80"));
+        assert!(diags.is_empty());
+        assert!(options.unchecked && options.fast_math);
+        assert_eq!(options.sm, 80);
+    }
+
+    #[test]
+    fn mistakes_are_reported() {
+        for (attr, part) in [
+            (quote!(), "needs the size"),
+            (quote!(block_size = 0), "at least one"),
+            (quote!(block_size = (64, 32)), "at most 1024"),
+            (quote!(block_size = 1, block_size = 2), "twice"),
+            (quote!(block_size = 1, arch = "sm_8"), "no architecture"),
+            (quote!(block_siz = 1), "no argument"),
+        ] {
+            let (_, diags) = read(attr);
+            assert!(diags.iter().any(|diag| diag.message.contains(part)), "{part}: {diags:?}");
+        }
+    }
+}

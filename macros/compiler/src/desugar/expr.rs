@@ -1,0 +1,208 @@
+//! Expressions without control flow, and places.
+
+use super::{Desugar, constant, load, local_place, value};
+use crate::ast::{ConstId, Expr, ExprKind, Lit, Member};
+use crate::hir::{self, BinOp, Memory, Place, Root, SpanRange, Step, Ty, UnOp};
+use crate::infer::{lane, literal};
+use crate::parse::associated_constant;
+use crate::value::{Scalar, Value};
+
+impl Desugar<'_> {
+    pub(super) fn expr(&mut self, expr: &Expr) -> hir::Expr {
+        let (ty, span) = (self.ty(expr.id), expr.span);
+        let kind = match &expr.kind {
+            ExprKind::Lit(lit) => hir::ExprKind::Value(self.literal(lit, expr, false)),
+            ExprKind::Local(id, _) => hir::ExprKind::Load(local_place(*id, ty.clone(), span)),
+            ExprKind::Const(id, _) => return self.constant(*id, &ty, span),
+            ExprKind::Associated(_, ty, name) => {
+                let name = name.to_string();
+                let Some(constant) = associated_constant(*ty, &name) else {
+                    unreachable!("`parse` found `{name}`")
+                };
+                return value(constant, span);
+            }
+            ExprKind::Unary(op, _, inner) => self.unary(*op, inner, expr),
+            ExprKind::Binary(op, _, left, right) => return self.binary(*op, left, right, expr),
+            ExprKind::Logic(and, _, left, right) => {
+                let (left, right) = (Box::new(self.expr(left)), Box::new(self.expr(right)));
+                hir::ExprKind::Logic { and: *and, left, right }
+            }
+            ExprKind::Cast(inner, _) | ExprKind::From(_, _, inner) => {
+                let inner = self.expr(inner);
+                if inner.ty == ty {
+                    return hir::Expr { span, ..inner };
+                }
+                hir::ExprKind::Cast(Box::new(inner))
+            }
+            ExprKind::Index(..) | ExprKind::Field(..) => return self.read(expr),
+            ExprKind::Tuple(elems) if elems.is_empty() => hir::ExprKind::Unit,
+            ExprKind::Tuple(elems) => hir::ExprKind::Tuple(self.exprs(elems)),
+            ExprKind::Array(elems) => hir::ExprKind::Array(self.exprs(elems)),
+            ExprKind::Repeat(elem, _) => hir::ExprKind::Repeat(Box::new(self.expr(elem))),
+            ExprKind::Vector { args, function, .. } => self.vector(args, function == "splat"),
+            ExprKind::Call(call) => return self.call(call, ty, span),
+            ExprKind::Method(receiver, name, args) => {
+                return self.method(receiver, &name.to_string(), args, ty, span);
+            }
+            ExprKind::Assert(cond, message) => {
+                let cond = Box::new(self.expr(cond));
+                hir::ExprKind::Assert { cond, message: message.clone() }
+            }
+            ExprKind::Print(format, args) => {
+                hir::ExprKind::Print { format: format.clone(), args: self.exprs(args) }
+            }
+            ExprKind::Assign(target, source) => {
+                let source = Box::new(self.expr(source));
+                hir::ExprKind::Assign { place: self.target(target), value: source }
+            }
+            ExprKind::AssignOp(op, _, target, source) => {
+                let source = Box::new(self.expr(source));
+                hir::ExprKind::AssignOp { op: *op, place: self.target(target), value: source }
+            }
+            ExprKind::Memory(..)
+            | ExprKind::Scope(..)
+            | ExprKind::Order(..)
+            | ExprKind::Ref(..)
+            | ExprKind::Error(_) => unreachable!("`infer` reports {:?} as a value", expr.kind),
+            ExprKind::If(..)
+            | ExprKind::Block(..)
+            | ExprKind::Loop(..)
+            | ExprKind::While(..)
+            | ExprKind::For(_)
+            | ExprKind::Match(..)
+            | ExprKind::Break(..)
+            | ExprKind::Continue(..)
+            | ExprKind::Return => self.control(expr),
+        };
+        hir::Expr { kind, ty, span }
+    }
+
+    pub(super) fn exprs(&mut self, exprs: &[Expr]) -> Vec<hir::Expr> {
+        exprs.iter().map(|expr| self.expr(expr)).collect()
+    }
+
+    fn literal(&self, lit: &Lit, expr: &Expr, negative: bool) -> Value {
+        match literal(lit, self.scalar(expr.id), negative) {
+            Some(value) => value,
+            None => unreachable!("`infer` checked that {lit:?} fits"),
+        }
+    }
+
+    fn constant(&self, id: ConstId, ty: &Ty, span: SpanRange) -> hir::Expr {
+        match &self.facts.consts[id.0] {
+            Some(of) => constant(of, ty, span),
+            None => unreachable!("`infer` evaluated every constant"),
+        }
+    }
+
+    fn unary(&mut self, op: UnOp, inner: &Expr, expr: &Expr) -> hir::ExprKind {
+        match (op, &inner.kind) {
+            (UnOp::Neg, ExprKind::Lit(lit)) => hir::ExprKind::Value(self.literal(lit, expr, true)),
+            (UnOp::Neg | UnOp::Not, _) => hir::ExprKind::Unary(op, Box::new(self.expr(inner))),
+        }
+    }
+
+    fn binary(&mut self, op: BinOp, left: &Expr, right: &Expr, expr: &Expr) -> hir::Expr {
+        let (left, right) = (self.expr(left), self.expr(right));
+        if left.ty == Ty::Scalar(Scalar::Bool) && op.is_comparison() {
+            return compare_bools(op, left, right, expr.span);
+        }
+        let kind = hir::ExprKind::Binary(op, Box::new(left), Box::new(right));
+        hir::Expr { kind, ty: self.ty(expr.id), span: expr.span }
+    }
+
+    fn vector(&mut self, args: &[Expr], splat: bool) -> hir::ExprKind {
+        match args {
+            [arg] if splat => hir::ExprKind::Repeat(Box::new(self.expr(arg))),
+            args => hir::ExprKind::Array(self.exprs(args)),
+        }
+    }
+
+    /// Reads an element or a field. What it belongs to may be a temporary.
+    fn read(&mut self, expr: &Expr) -> hir::Expr {
+        let mut stmts = Vec::new();
+        let place = self.place(expr, &mut stmts);
+        let tail = load(place);
+        if stmts.is_empty() {
+            return tail;
+        }
+        let (ty, span) = (tail.ty.clone(), expr.span);
+        let block = hir::Block { stmts, tail: Some(Box::new(tail)), ty: ty.clone(), span };
+        hir::Expr { kind: hir::ExprKind::Block { label: None, block }, ty, span }
+    }
+
+    /// The place that an assignment writes.
+    fn target(&mut self, expr: &Expr) -> Place {
+        let mut stmts = Vec::new();
+        let place = self.place(expr, &mut stmts);
+        debug_assert!(stmts.is_empty(), "`infer` rejects assignments to temporaries");
+        place
+    }
+
+    /// The place that an expression is. A value that is none gets a variable, declared in `stmts`.
+    pub(super) fn place(&mut self, expr: &Expr, stmts: &mut Vec<hir::Stmt>) -> Place {
+        let (ty, span) = (self.ty(expr.id), expr.span);
+        let (mut place, step) = match &expr.kind {
+            ExprKind::Local(id, _) => return local_place(*id, ty, span),
+            ExprKind::Index(base, index) => {
+                if let ExprKind::Memory(memory, _) = base.kind {
+                    return self.element(memory, index, ty, span);
+                }
+                let place = self.place(base, stmts);
+                (place, Step::Index(Box::new(self.expr(index))))
+            }
+            ExprKind::Field(base, member) => {
+                let place = self.place(base, stmts);
+                let step = match member {
+                    Member::Index(field, _) => Step::Field(*field),
+                    Member::Named(name) => Step::Lane(lane(&name.to_string()).unwrap_or(0)),
+                };
+                (place, step)
+            }
+            _ => {
+                let init = Some(self.expr(expr));
+                let local = self.temporary("value", ty.clone(), span);
+                let kind = hir::StmtKind::Let { local, init };
+                stmts.push(hir::Stmt { kind, span });
+                return local_place(local, ty, span);
+            }
+        };
+        place.path.push(step);
+        (place.ty, place.span) = (ty, span);
+        place
+    }
+
+    fn element(&mut self, memory: Memory, index: &Expr, ty: Ty, span: SpanRange) -> Place {
+        let root = Root::Element { memory, index: Box::new(self.expr(index)) };
+        Place { root, path: Vec::new(), ty, span }
+    }
+}
+
+/// `false < true`: comparisons of truth values are bit operations on them.
+fn compare_bools(op: BinOp, left: hir::Expr, right: hir::Expr, span: SpanRange) -> hir::Expr {
+    let bit = |op, left, right| bool_expr(hir::ExprKind::Binary(op, left, right), span);
+    let not = |inner| bool_expr(hir::ExprKind::Unary(UnOp::Not, inner), span);
+    let (left, right) = (Box::new(left), Box::new(right));
+    match op {
+        BinOp::Ne => bit(BinOp::BitXor, left, right),
+        BinOp::Eq => not(Box::new(bit(BinOp::BitXor, left, right))),
+        BinOp::Lt => bit(BinOp::BitAnd, Box::new(not(left)), right),
+        BinOp::Le => bit(BinOp::BitOr, Box::new(not(left)), right),
+        BinOp::Gt => bit(BinOp::BitAnd, left, Box::new(not(right))),
+        BinOp::Ge => bit(BinOp::BitOr, left, Box::new(not(right))),
+        BinOp::Add
+        | BinOp::Sub
+        | BinOp::Mul
+        | BinOp::Div
+        | BinOp::Rem
+        | BinOp::BitAnd
+        | BinOp::BitOr
+        | BinOp::BitXor
+        | BinOp::Shl
+        | BinOp::Shr => unreachable!("`{}` is not a comparison", op.symbol()),
+    }
+}
+
+pub(super) fn bool_expr(kind: hir::ExprKind, span: SpanRange) -> hir::Expr {
+    hir::Expr { kind, ty: Ty::Scalar(Scalar::Bool), span }
+}

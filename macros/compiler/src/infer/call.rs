@@ -1,0 +1,350 @@
+//! Calls of intrinsics: arguments against the rows of the table.
+
+use proc_macro2::{Ident, Span};
+
+use super::Infer;
+use super::check::{Indexed, Pending};
+use super::ty::{Kind, Ty};
+use crate::ast::{Call, Expr, ExprKind, Generic};
+use crate::diag::Code;
+use crate::intrinsics::{self, Class, Fill, Op, Row, SigTy};
+use crate::span::SpanRange;
+use crate::value::Scalar;
+
+/// The types that the generic parameters of a row stand for.
+type Subst = Vec<(&'static str, Ty)>;
+
+fn of(subst: &Subst, name: &str) -> Ty {
+    subst.iter().find(|(known, _)| *known == name).map_or(Ty::Error, |(_, ty)| ty.clone())
+}
+
+/// Whether the operation uses every lane of a warp.
+fn wants_full_warps(row: &Row) -> bool {
+    row.fill == Fill::FullMask
+        || matches!(row.op, Op::WarpReduceSum | Op::WarpReduceMax | Op::WarpReduceMin)
+}
+
+impl<'a> Infer<'a> {
+    pub(super) fn call(&mut self, call: &'a Call, at: SpanRange) -> Ty {
+        let name = call.path.segments.last().map_or(at.start, |last| last.ident.span());
+        let mut subst = self.instantiate(call.row);
+        if let (Some(scalar), Some((_, ty))) = (call.on, subst.first_mut()) {
+            *ty = Ty::Scalar(scalar);
+        }
+        for (i, generic) in call.generics.iter().enumerate() {
+            match generic {
+                Generic::Ty(written) => {
+                    let want = self.written(written);
+                    if let Some((_, ty)) = subst.get(i) {
+                        self.expect(&ty.clone(), &want, written.span);
+                    }
+                }
+                Generic::Const(id) => {
+                    self.const_value(*id);
+                }
+            }
+        }
+        let constant = call.row.generics.iter().any(|(_, class)| *class == Class::ConstU8);
+        if constant && call.generics.is_empty() {
+            let message = format!("`{}` needs its constant", call.row.name);
+            let help = format!("write `{}::<0x96>(..)`", call.row.name);
+            self.error(Code::BadArgument, name, message, help);
+        }
+        let args: Vec<&Expr> = call.args.iter().collect();
+        self.apply(call.row, &subst, &args, name, at)
+    }
+
+    pub(super) fn method(
+        &mut self,
+        receiver: &'a Expr,
+        name: &'a Ident,
+        args: &'a [Expr],
+        at: SpanRange,
+    ) -> Ty {
+        let text = name.to_string();
+        if let ExprKind::Memory(_, slice) = &receiver.kind {
+            if text == "len" && args.is_empty() {
+                return Ty::Scalar(Scalar::Usize);
+            }
+            let message = format!("the slice `{slice}` has no method `{text}` like this");
+            let help = format!("use `{slice}.len()` or an element, `{slice}[i]`");
+            self.error(Code::UnknownMethod, name.span(), message, help);
+            return Ty::Error;
+        }
+        let Some(row) = intrinsics::method(&text) else {
+            return self.length_method(receiver, name);
+        };
+        let subst = self.instantiate(row);
+        let all: Vec<&Expr> = std::iter::once(receiver).chain(args).collect();
+        self.apply(row, &subst, &all, name.span(), at)
+    }
+
+    /// `len`, which arrays have too.
+    fn length_method(&mut self, receiver: &'a Expr, name: &Ident) -> Ty {
+        let ty = self.expr(receiver);
+        match self.vars.shallow(&ty) {
+            Ty::Array(..) => Ty::Scalar(Scalar::Usize),
+            Ty::Error => Ty::Error,
+            _ => {
+                let message = format!("{} has no method `{name}`", self.vars.show(&ty));
+                let help = "slices and arrays have a length";
+                self.error(Code::UnknownMethod, name.span(), message, help);
+                Ty::Error
+            }
+        }
+    }
+
+    fn instantiate(&mut self, row: &Row) -> Subst {
+        let classes = row.generics.iter();
+        classes.map(|(name, class)| (*name, self.generic_hole(*class))).collect()
+    }
+
+    fn generic_hole(&mut self, class: Class) -> Ty {
+        match class {
+            Class::U32Only => Ty::Scalar(Scalar::U32),
+            _ => self.fresh(),
+        }
+    }
+
+    fn apply(
+        &mut self,
+        row: &'static Row,
+        subst: &Subst,
+        args: &[&'a Expr],
+        name: Span,
+        at: SpanRange,
+    ) -> Ty {
+        self.requirements(row, name);
+        if args.len() != row.params.len() {
+            self.wrong_arity(row, args.len(), name);
+        }
+        for (i, arg) in args.iter().copied().enumerate() {
+            match row.params.get(i).and_then(|(_, ty)| SigTy::parse(ty)) {
+                Some(sig) => self.argument(row, &sig, subst, arg),
+                None => {
+                    self.expr(arg);
+                }
+            }
+        }
+        self.classes(row, subst, args, at);
+        self.result(row, subst, at)
+    }
+
+    fn wrong_arity(&mut self, row: &Row, got: usize, name: Span) {
+        let hidden = usize::from(row.kind.is_method());
+        let (want, got) = (row.params.len() - hidden, got.saturating_sub(hidden));
+        let plural = if want == 1 { "" } else { "s" };
+        let message = format!("`{}` takes {want} argument{plural}, not {got}", row.name);
+        let names: Vec<_> = row.params.iter().skip(hidden).map(|(name, _)| *name).collect();
+        let help = format!("write `{}({})`", row.name, names.join(", "));
+        self.error(Code::WrongArity, name, message, help);
+    }
+
+    /// The architecture and the shape of the block.
+    fn requirements(&mut self, row: &Row, name: Span) {
+        let options = &self.ast.signature.options;
+        let (sm, block) = (options.sm, options.block);
+        if row.sm > sm {
+            let need = row.sm;
+            let message = format!("`{}` needs sm_{need}, and the kernel is for sm_{sm}", row.name);
+            let help = format!("write `#[gpu_kernel(.., arch = \"sm_{need}\")]`");
+            self.error(Code::NeedsArch, name, message, help);
+        }
+        let threads: u32 = block.iter().product();
+        if wants_full_warps(row) && !threads.is_multiple_of(32) {
+            let message = format!(
+                "`{}` needs whole warps of 32 threads, and the block has {threads}",
+                row.name
+            );
+            let near = threads.next_multiple_of(32);
+            let help = format!("use a block of {near} threads");
+            self.error(Code::BadBlockShape, name, message, help);
+        }
+    }
+
+    /// The bounds of the generic parameters, reported at the argument that gives the type.
+    fn classes(&mut self, row: &'static Row, subst: &Subst, args: &[&'a Expr], at: SpanRange) {
+        for (name, class) in row.generics {
+            // Constants are checked as such, and indices like those in brackets.
+            if *class == Class::ConstU8 || *name == "I" {
+                continue;
+            }
+            let ty = of(subst, name);
+            self.pending_default(&ty, *class);
+            let position = row.params.iter().position(|(_, ty)| names_generic(ty, name));
+            let span = position.and_then(|i| args.get(i)).map_or(at, |arg| arg.span);
+            let what = row.name.to_owned();
+            self.pending.push(Pending::Class { ty, class: *class, what, at: span });
+        }
+    }
+
+    /// A hole that can only be a float becomes that of a float literal, and an integer's likewise:
+    /// then `let x = 2.0; x.sqrt()` takes its default.
+    fn pending_default(&mut self, ty: &Ty, class: Class) {
+        if self.vars.kind(ty) != Some(Kind::Any) {
+            return;
+        }
+        let kind = match class {
+            Class::Float | Class::Half => Kind::Float,
+            Class::Int | Class::SignedInt | Class::UnsignedInt | Class::WideInt | Class::Int32 => {
+                Kind::Int
+            }
+            Class::Scalar
+            | Class::Number
+            | Class::Signed
+            | Class::AtomicAdd
+            | Class::Word
+            | Class::AtomicCas
+            | Class::U32Only
+            | Class::Lane
+            | Class::ConstU8 => return,
+        };
+        let hole = self.vars.fresh(kind);
+        // A hole for anything takes any hole.
+        let _ = self.vars.unify(ty, &hole);
+    }
+
+    fn result(&mut self, row: &'static Row, subst: &Subst, at: SpanRange) -> Ty {
+        match SigTy::parse(row.ret) {
+            Some(sig) => self.sig_ty(&sig, subst, at),
+            None => unreachable!("a test parses every signature of the table"),
+        }
+    }
+
+    /// The type that a signature means here.
+    fn sig_ty(&mut self, sig: &SigTy, subst: &Subst, at: SpanRange) -> Ty {
+        match sig {
+            SigTy::Unit => Ty::Unit,
+            SigTy::Never => Ty::Never,
+            SigTy::Scalar(scalar) => Ty::Scalar(*scalar),
+            SigTy::Generic(name) => of(subst, name),
+            SigTy::Bits(name) => {
+                let is = self.vars.fresh(Kind::Int);
+                self.pending.push(Pending::Bits { of: of(subst, name), is: is.clone(), at });
+                self.solve();
+                is
+            }
+            SigTy::Vector(name, lanes) => {
+                let elem = of(subst, name);
+                self.pending.push(Pending::Vector { elem: elem.clone(), lanes: *lanes, at });
+                Ty::Vector(Box::new(elem), *lanes)
+            }
+            SigTy::FixedVector(elem, lanes) => Ty::Vector(Box::new(Ty::Scalar(*elem)), *lanes),
+            SigTy::Tuple(elems) => {
+                Ty::Tuple(elems.iter().map(|elem| self.sig_ty(elem, subst, at)).collect())
+            }
+            SigTy::Place { .. } | SigTy::Memory { .. } | SigTy::Scope | SigTy::Order => Ty::Error,
+        }
+    }
+
+    fn argument(&mut self, row: &'static Row, sig: &SigTy, subst: &Subst, arg: &'a Expr) {
+        match sig {
+            SigTy::Place { elem, mutable } => {
+                let want = of(subst, elem);
+                self.place_argument(row, &want, *mutable, arg);
+            }
+            SigTy::Memory { elem, mutable } => {
+                let want = self.sig_ty(elem, subst, arg.span);
+                self.memory_argument(row, &want, *mutable, arg);
+            }
+            SigTy::Scope => {
+                if !matches!(arg.kind, ExprKind::Scope(..)) {
+                    self.wrong_argument(row, "a scope", "`Scope::Device`", arg);
+                }
+            }
+            SigTy::Order => {
+                if !matches!(arg.kind, ExprKind::Order(..)) {
+                    self.wrong_argument(row, "an order", "`Order::Relaxed`", arg);
+                }
+            }
+            _ => {
+                let got = self.value(arg);
+                // `index: I` is any integer, like the index in brackets.
+                if let SigTy::Generic("I") = sig {
+                    let of = Indexed::Unbounded;
+                    let ty = got.clone();
+                    self.pending.push(Pending::Index { index: arg, ty, of, at: arg.span });
+                }
+                let want = self.sig_ty(sig, subst, arg.span);
+                self.expect(&want, &got, arg.span);
+            }
+        }
+    }
+
+    fn wrong_argument(&mut self, row: &Row, what: &str, help: &str, arg: &'a Expr) {
+        let message = format!("`{}` wants {what} here", row.name);
+        self.error(Code::BadArgument, arg.span, message, format!("write {help}"));
+    }
+
+    /// `&x[i]` or `&mut x[i]`.
+    fn place_argument(&mut self, row: &'static Row, want: &Ty, mutable: bool, arg: &'a Expr) {
+        let (symbol, what) = if mutable { ("&mut ", "`&mut y[i]`") } else { ("&", "`&x[i]`") };
+        let ExprKind::Ref(is_mut, target) = &arg.kind else {
+            let element = matches!(arg.kind, ExprKind::Index(..));
+            let help = if element { format!("put `{symbol}` before it") } else { what.to_owned() };
+            self.part_of_argument(arg);
+            let message = format!("`{}` wants an element of memory here", row.name);
+            let help = if element { help } else { format!("write {help}") };
+            self.error(Code::BadArgument, arg.span, message, help);
+            return;
+        };
+        let is_element = matches!(&target.kind, ExprKind::Index(base, _)
+            if matches!(base.kind, ExprKind::Memory(..)));
+        let got =
+            if matches!(target.kind, ExprKind::Memory(..)) { Ty::Error } else { self.expr(target) };
+        if !is_element {
+            if got != Ty::Error || matches!(target.kind, ExprKind::Memory(..)) {
+                self.wrong_argument(row, "an element of a slice or shared array", what, arg);
+            }
+            return;
+        }
+        if mutable && !is_mut {
+            self.wrong_argument(row, "an element that it may write", what, arg);
+        } else if mutable {
+            self.writable(target, true);
+        }
+        self.expect(want, &got, target.span);
+    }
+
+    /// `x`, `&x` or `&mut x`.
+    fn memory_argument(&mut self, row: &'static Row, want: &Ty, mutable: bool, arg: &'a Expr) {
+        let mut target = arg;
+        while let ExprKind::Ref(_, inner) = &target.kind {
+            target = inner;
+        }
+        let ExprKind::Memory(memory, name) = &target.kind else {
+            self.part_of_argument(arg);
+            self.wrong_argument(row, "a slice or a shared array", "its name", arg);
+            return;
+        };
+        let (elem, writable) = self.memory(*memory);
+        if mutable && !writable {
+            let message = format!("the slice `{name}` cannot be written");
+            let help = format!("make the parameter `{name}: &mut [{elem}]`");
+            self.error(Code::WriteToShared, arg.span, message, help);
+        }
+        self.expect(want, &Ty::Scalar(elem), arg.span);
+    }
+
+    /// Reports what is wrong inside of an argument that is wrong itself.
+    fn part_of_argument(&mut self, arg: &'a Expr) {
+        if !matches!(
+            arg.kind,
+            ExprKind::Memory(..) | ExprKind::Ref(..) | ExprKind::Scope(..) | ExprKind::Order(..)
+        ) {
+            self.expr(arg);
+        }
+    }
+}
+
+/// Whether a parameter's type mentions the generic parameter as the type of a value.
+fn names_generic(ty: &'static str, name: &str) -> bool {
+    match SigTy::parse(ty) {
+        Some(SigTy::Generic(generic)) => generic == name,
+        Some(SigTy::Place { elem, .. }) => elem == name,
+        Some(SigTy::Memory { elem, .. }) => {
+            matches!(*elem, SigTy::Generic(generic) if generic == name)
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,318 @@
+//! What waits for types to be known, and is then checked.
+
+use super::literal::literal;
+use super::ty::{Kind, Ty};
+use super::{Constant, Infer, consteval};
+use crate::ast::{Expr, ExprKind, Lit};
+use crate::diag::Code;
+use crate::hir::Vector;
+use crate::intrinsics::Class;
+use crate::span::SpanRange;
+use crate::value::{BinOp, Scalar, UnOp, Value};
+
+/// A condition on types.
+#[derive(Debug)]
+pub(super) enum Pending<'a> {
+    /// `is` is the unsigned integer of the size of `of`.
+    Bits { of: Ty, is: Ty, at: SpanRange },
+    /// The argument of `what` belongs to the class.
+    Class { ty: Ty, class: Class, what: String, at: SpanRange },
+    /// The type has the binary operator; the span is that of the whole expression.
+    Binary { op: BinOp, ty: Ty, right: &'a Expr, at: SpanRange },
+    /// The type has the unary operator.
+    Unary { op: UnOp, ty: Ty, at: SpanRange },
+    /// Rust casts the one to the other.
+    Cast { from: Ty, to: Ty, at: SpanRange },
+    /// The conversion loses nothing.
+    From { from: Ty, to: Scalar, at: SpanRange },
+    /// The index is an integer, and fits if it is constant.
+    Index { index: &'a Expr, ty: Ty, of: Indexed, at: SpanRange },
+    /// The literal fits its type.
+    Literal { lit: &'a Lit, ty: Ty, negative: bool, at: SpanRange },
+    /// There is a vector of so many lanes.
+    Vector { elem: Ty, lanes: u32, at: SpanRange },
+    /// The value can be printed.
+    Print { ty: Ty, at: SpanRange },
+    /// Nothing: it has been dealt with.
+    Done,
+}
+
+/// What is indexed.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Indexed {
+    /// A slice or a dynamic shared array.
+    Unbounded,
+    /// A shared array.
+    Shared(u32),
+    /// A register array or a vector.
+    Register(u32),
+}
+
+impl<'a> Infer<'a> {
+    /// Fills the holes that follow from types already known.
+    pub(super) fn solve(&mut self) {
+        for i in 0..self.pending.len() {
+            let Pending::Bits { of, is, at } = &self.pending[i] else { continue };
+            let (Ty::Scalar(of), is, at) = (self.vars.shallow(of), is.clone(), *at) else {
+                continue;
+            };
+            self.expect(&Ty::Scalar(of.unsigned()), &is, at);
+            self.pending[i] = Pending::Done;
+        }
+    }
+
+    /// Gives literals their defaults and checks everything that waited.
+    pub(super) fn settle(&mut self) {
+        self.solve();
+        // Rust gives the index of an array the type `usize` if nothing else is known.
+        for i in 0..self.pending.len() {
+            if let Pending::Index { ty, of: Indexed::Register(_), .. } = &self.pending[i]
+                && self.vars.kind(ty) == Some(Kind::Int)
+            {
+                let ty = ty.clone();
+                // An integer hole takes any integer type.
+                let _ = self.vars.unify(&ty, &Ty::Scalar(Scalar::Usize));
+            }
+        }
+        self.solve();
+        self.vars.default_from(0);
+        self.check_pending();
+    }
+
+    pub(super) fn check_pending(&mut self) {
+        self.solve();
+        for pending in std::mem::take(&mut self.pending) {
+            self.check(pending);
+        }
+    }
+
+    fn check(&mut self, pending: Pending<'a>) {
+        match pending {
+            Pending::Bits { .. } | Pending::Done => {}
+            Pending::Class { ty, class, what, at } => self.check_class(&ty, class, &what, at),
+            Pending::Binary { op, ty, right, at } => self.check_binary(op, &ty, right, at),
+            Pending::Unary { op, ty, at } => self.check_unary(op, &ty, at),
+            Pending::Cast { from, to, at } => self.check_cast(&from, &to, at),
+            Pending::From { from, to, at } => self.check_from(&from, to, at),
+            Pending::Index { index, ty, of, at } => self.check_index(index, &ty, of, at),
+            Pending::Literal { lit, ty, negative, at } => {
+                self.check_literal(lit, &ty, negative, at);
+            }
+            Pending::Vector { elem, lanes, at } => self.check_vector(&elem, lanes, at),
+            Pending::Print { ty, at } => {
+                if !matches!(self.vars.shallow(&ty), Ty::Scalar(_) | Ty::Error | Ty::Var(_)) {
+                    let message = format!("only scalars can be printed, not {}", self.show(&ty));
+                    self.error(Code::BadFormat, at, message, "print each part by itself");
+                }
+            }
+        }
+    }
+
+    fn show(&self, ty: &Ty) -> String {
+        self.vars.show(ty)
+    }
+
+    fn check_class(&mut self, ty: &Ty, class: Class, what: &str, at: SpanRange) {
+        let fits = match self.vars.shallow(ty) {
+            Ty::Scalar(scalar) => class.contains(scalar),
+            Ty::Error | Ty::Var(_) | Ty::Never => true,
+            Ty::Vector(..) | Ty::Unit | Ty::Tuple(_) | Ty::Array(..) => false,
+        };
+        if !fits {
+            let message = format!("`{what}` wants {}, not {}", class.words(), self.show(ty));
+            self.error(Code::BadArgument, at, message, "convert it with `as`");
+        }
+    }
+
+    fn check_binary(&mut self, op: BinOp, ty: &Ty, right: &Expr, at: SpanRange) {
+        let fits = match self.vars.shallow(ty) {
+            Ty::Error | Ty::Var(_) | Ty::Never => return,
+            Ty::Scalar(scalar) if op.is_comparison() || op.is_bitwise() => {
+                op.is_comparison() || !scalar.is_float()
+            }
+            Ty::Scalar(scalar) if op.is_shift() => scalar.is_int(),
+            Ty::Scalar(scalar) => scalar != Scalar::Bool,
+            Ty::Vector(..) | Ty::Unit | Ty::Tuple(_) | Ty::Array(..) => false,
+        };
+        if !fits {
+            let (symbol, shown) = (op.symbol(), self.show(ty));
+            let help = match self.vars.shallow(ty) {
+                Ty::Scalar(scalar) if scalar.is_float() => "use `to_bits` to work on the bits",
+                Ty::Scalar(_) => "convert it first: `.. as u32`",
+                _ => "apply it to each part",
+            };
+            let message = format!("{shown} does not have the operator `{symbol}`");
+            self.error(Code::BadOperator, at, message, help);
+        } else if matches!(op, BinOp::Div | BinOp::Rem)
+            && let ExprKind::Lit(Lit::Int(0, None)) = right.kind
+            && matches!(self.vars.shallow(ty), Ty::Scalar(scalar) if scalar.is_int())
+        {
+            self.error(Code::BadConstant, at, "division by zero", "use another divisor");
+        }
+    }
+
+    fn check_unary(&mut self, op: UnOp, ty: &Ty, at: SpanRange) {
+        let (symbol, fits) = match (op, self.vars.shallow(ty)) {
+            (_, Ty::Error | Ty::Var(_) | Ty::Never) => return,
+            (UnOp::Neg, Ty::Scalar(scalar)) => ("-", scalar.is_signed()),
+            (UnOp::Not, Ty::Scalar(scalar)) => ("!", !scalar.is_float()),
+            (UnOp::Neg, _) => ("-", false),
+            (UnOp::Not, _) => ("!", false),
+        };
+        if !fits {
+            let help = match op {
+                UnOp::Neg => "convert it to a signed type, or use `wrapping_neg`",
+                UnOp::Not => "use `-` for the opposite number",
+            };
+            let message = format!("{} does not have the operator `{symbol}`", self.show(ty));
+            self.error(Code::BadOperator, at, message, help);
+        }
+    }
+
+    fn check_cast(&mut self, from: &Ty, to: &Ty, at: SpanRange) {
+        let (from, to) = match (self.vars.shallow(from), self.vars.shallow(to)) {
+            (Ty::Error | Ty::Var(_) | Ty::Never, _) | (_, Ty::Error | Ty::Var(_)) => return,
+            (Ty::Scalar(from), Ty::Scalar(to)) => (from, to),
+            (from, to) => {
+                let message = format!("no cast from {} to {}", self.show(&from), self.show(&to));
+                self.error(Code::BadCast, at, message, "only scalars can be cast");
+                return;
+            }
+        };
+        if to == Scalar::Bool && from != Scalar::Bool {
+            let message = format!("no cast from `{from}` to `bool`");
+            self.error(Code::BadCast, at, message, "compare it: `x != 0`");
+        } else if from == Scalar::Bool && to.is_float() {
+            let message = format!("no cast from `bool` to `{to}`");
+            let help = format!("cast it to an integer first: `x as u32 as {to}`");
+            self.error(Code::BadCast, at, message, help);
+        }
+    }
+
+    /// The conversions that Rust has as `From`, and those from and to the short floats.
+    fn check_from(&mut self, from: &Ty, to: Scalar, at: SpanRange) {
+        let from = match self.vars.shallow(from) {
+            Ty::Scalar(from) => from,
+            Ty::Error | Ty::Var(_) | Ty::Never => return,
+            Ty::Vector(..) | Ty::Unit | Ty::Tuple(_) | Ty::Array(..) => {
+                let message = format!("no `{to}` from {}", self.show(from));
+                self.error(Code::BadCast, at, message, "only scalars can be converted");
+                return;
+            }
+        };
+        if !is_lossless(from, to) {
+            let message = format!("`{to}::from` does not take `{from}`: it may lose something");
+            self.error(Code::BadCast, at, message, format!("write `.. as {to}`"));
+        }
+    }
+
+    fn check_index(&mut self, index: &'a Expr, ty: &Ty, of: Indexed, at: SpanRange) {
+        match self.vars.shallow(ty) {
+            Ty::Scalar(scalar) if scalar.is_int() => {}
+            Ty::Error | Ty::Var(_) | Ty::Never => return,
+            _ => {
+                let message = format!("an index is an integer, not {}", self.show(ty));
+                self.error(Code::BadIndex, at, message, "convert it: `.. as u32`");
+                return;
+            }
+        }
+        let Some(value) = self.constant(index) else { return };
+        let (what, len) = match of {
+            Indexed::Unbounded if value.as_int() < 0 => ("a slice", None),
+            Indexed::Unbounded => return,
+            Indexed::Shared(len) => ("a shared array", Some(len)),
+            Indexed::Register(len) => ("an array", Some(len)),
+        };
+        let in_bounds = len.is_none_or(|len| value.as_int() < i128::from(len));
+        if value.as_int() < 0 || !in_bounds {
+            let of = len.map(|len| format!(" of {len}")).unwrap_or_default();
+            let message = format!("index {} is outside of {what}{of}", value.as_int());
+            self.error(Code::BadLength, at, message, "use an index from 0 on, below the length");
+        }
+    }
+
+    /// The value of an index that is plainly constant.
+    fn constant(&mut self, expr: &'a Expr) -> Option<Value> {
+        let plain = match &expr.kind {
+            ExprKind::Lit(_) | ExprKind::Const(..) => true,
+            ExprKind::Unary(_, _, inner) => matches!(inner.kind, ExprKind::Lit(_)),
+            _ => false,
+        };
+        if !plain {
+            return None;
+        }
+        match consteval::eval(self, expr) {
+            Ok(Constant::Scalar(value)) => Some(value),
+            Ok(Constant::Tuple(_) | Constant::Array(_)) | Err(_) => None,
+        }
+    }
+
+    fn check_literal(&mut self, lit: &Lit, ty: &Ty, negative: bool, at: SpanRange) {
+        let Ty::Scalar(ty) = self.vars.shallow(ty) else { return };
+        // The sign of an unsigned type is reported as an operator.
+        if negative && !ty.is_signed() || literal(lit, ty, negative).is_some() {
+            return;
+        }
+        let help = if ty.is_int() {
+            let (low, high) = ty.int_range();
+            format!("`{ty}` holds {low} to {high}")
+        } else {
+            format!("it is too large for `{ty}`")
+        };
+        let message = format!("the literal does not fit `{ty}`");
+        self.error(Code::LiteralOutOfRange, at, message, help);
+    }
+
+    fn check_vector(&mut self, elem: &Ty, lanes: u32, at: SpanRange) {
+        let Ty::Scalar(elem) = self.vars.shallow(elem) else { return };
+        if Vector::new(elem, lanes).is_none() {
+            let message = format!("there is no vector of {lanes} `{elem}`");
+            let help = "a vector has 2, 4, 8 or 16 lanes and at most 16 bytes";
+            self.error(Code::BadArgument, at, message, help);
+        }
+    }
+}
+
+/// Rust's `From` between numbers, extended to the short floats.
+fn is_lossless(from: Scalar, to: Scalar) -> bool {
+    let mantissa = |ty| match ty {
+        Scalar::F16 => 11,
+        Scalar::Bf16 => 8,
+        Scalar::F32 => 24,
+        _ => 53,
+    };
+    if from == to {
+        return true;
+    }
+    match (from, to) {
+        (Scalar::Bool, to) => to.is_int(),
+        // Of the types whose size Rust leaves open, only these.
+        (from, Scalar::Usize) => matches!(from, Scalar::U8 | Scalar::U16),
+        (from, Scalar::Isize) => matches!(from, Scalar::U8 | Scalar::I8 | Scalar::I16),
+        (Scalar::Usize | Scalar::Isize, _) | (_, Scalar::Bool) => false,
+        (from, to) if from.is_int() && to.is_int() => {
+            let room = to.bits() - u32::from(to.is_signed());
+            let need = from.bits() - u32::from(from.is_signed());
+            room >= need && (to.is_signed() || !from.is_signed())
+        }
+        (from, to) if from.is_int() => {
+            from.bits() - u32::from(from.is_signed()) <= mantissa(to) && to != Scalar::Bf16
+        }
+        (from, to) if to.is_float() => from.bytes() < to.bytes() && mantissa(from) <= mantissa(to),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conversions_without_loss() {
+        assert!(is_lossless(Scalar::U8, Scalar::I16) && !is_lossless(Scalar::I8, Scalar::U16));
+        assert!(is_lossless(Scalar::U16, Scalar::F32) && !is_lossless(Scalar::U32, Scalar::F32));
+        assert!(is_lossless(Scalar::I32, Scalar::F64) && !is_lossless(Scalar::F64, Scalar::F32));
+        assert!(is_lossless(Scalar::Bf16, Scalar::F32) && !is_lossless(Scalar::Bf16, Scalar::F16));
+        assert!(!is_lossless(Scalar::U32, Scalar::Usize));
+    }
+}

@@ -1,0 +1,294 @@
+//! Types: [`Ast`] to [`Facts`], by unification, as Rust infers them.
+//!
+//! One walk gives each expression a type, perhaps with holes, and makes those equal that must be.
+//! What depends on a type that is not known yet (does it have this operator? can it be cast?)
+//! waits in a list until the walk is over. Then literals take their defaults and the list is
+//! checked. The facts agree with rustc's: `shadow` writes them back into the function that rustc
+//! checks, so that a disagreement is an error and never a wrong program.
+
+mod call;
+mod check;
+mod consteval;
+mod control;
+mod expr;
+mod literal;
+mod place;
+mod ty;
+
+use crate::ast::{Ast, ConstId, Expr, LocalDecl, TyExpr, TyExprKind};
+use crate::diag::{Code, Diag, Diags};
+use crate::hir;
+use crate::hir::LoopId;
+use crate::span::SpanRange;
+use check::Pending;
+use ty::{Kind, Ty, Vars};
+
+pub use consteval::Constant;
+pub use literal::literal;
+pub(crate) use place::lane;
+
+/// What is known about the tree.
+#[derive(Debug)]
+pub struct Facts {
+    /// The type of each expression and pattern, by its number.
+    pub nodes: Vec<hir::Ty>,
+    /// The type of each variable.
+    pub locals: Vec<hir::Ty>,
+    /// The value of each constant; `None` if it was reported.
+    pub consts: Vec<Option<Constant>>,
+}
+
+/// A constant on its way.
+#[derive(Debug)]
+enum ConstState {
+    Open,
+    /// In evaluation: to meet it again is a cycle.
+    Active,
+    Done(Option<Constant>),
+}
+
+struct Infer<'a> {
+    ast: &'a Ast,
+    diags: &'a mut Diags,
+    vars: Vars,
+    nodes: Vec<Ty>,
+    locals: Vec<Ty>,
+    consts: Vec<ConstState>,
+    /// The type of the `break`s of each loop, once there is one.
+    breaks: Vec<Option<Ty>>,
+    pending: Vec<Pending<'a>>,
+}
+
+/// Finds the types. What does not fit is reported and has the type `Error`.
+pub fn infer(ast: &Ast, diags: &mut Diags) -> Facts {
+    let mut vars = Vars::default();
+    let local = |local: &LocalDecl| match local.param {
+        Some(scalar) => Ty::Scalar(scalar),
+        None => vars.fresh(Kind::Any),
+    };
+    let locals = ast.locals.iter().map(local).collect();
+    let mut cx = Infer {
+        ast,
+        diags,
+        vars,
+        nodes: vec![Ty::Error; ast.n_nodes],
+        locals,
+        consts: ast.consts.iter().map(|_| ConstState::Open).collect(),
+        breaks: vec![None; ast.n_loops],
+        pending: Vec::new(),
+    };
+    cx.shared_memory();
+    cx.kernel_body();
+    for id in 0..ast.consts.len() {
+        cx.const_value(ConstId(id));
+    }
+    cx.settle();
+    cx.finish()
+}
+
+impl<'a> Infer<'a> {
+    fn error(
+        &mut self,
+        code: Code,
+        span: impl Into<SpanRange>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.diags.push(Diag::new(code, span, message).help(help));
+    }
+
+    fn fresh(&mut self) -> Ty {
+        self.vars.fresh(Kind::Any)
+    }
+
+    fn kernel_body(&mut self) {
+        let body = &self.ast.body;
+        let ty = self.block(body);
+        let at = body.tail.as_ref().map_or(body.span, |tail| tail.span);
+        if !self.coerce(&Ty::Unit, &ty) {
+            let message = format!("a kernel returns nothing, not {}", self.vars.show(&ty));
+            let help = "end the line with `;`, or write the value to a `&mut [T]` parameter";
+            self.error(Code::MismatchedTypes, at, message, help);
+        }
+    }
+
+    /// Makes the type of a value the one that is wanted. `!` becomes every type.
+    fn coerce(&mut self, want: &Ty, got: &Ty) -> bool {
+        self.vars.shallow(got) == Ty::Never || self.vars.unify(want, got).is_ok()
+    }
+
+    /// The same, and reports.
+    fn expect(&mut self, want: &Ty, got: &Ty, at: SpanRange) {
+        if self.coerce(want, got) {
+            return;
+        }
+        let (want_name, got_name) = (self.vars.show(want), self.vars.show(got));
+        let message = format!("mismatched types: expected {want_name}, found {got_name}");
+        let help = self.conversion_help(want, got);
+        self.error(Code::MismatchedTypes, at, message, help);
+    }
+
+    /// How to make the one type from the other.
+    fn conversion_help(&self, want: &Ty, got: &Ty) -> String {
+        match (self.vars.shallow(want), self.vars.shallow(got)) {
+            (Ty::Scalar(want), _) if want.is_float() && self.vars.kind(got) == Some(Kind::Int) => {
+                "write the number with a point: `1.0`".to_owned()
+            }
+            (Ty::Scalar(want), _) if want.is_int() && self.vars.kind(got) == Some(Kind::Float) => {
+                "write the number without a point".to_owned()
+            }
+            (Ty::Scalar(hir::Scalar::Bool), Ty::Scalar(_)) => "compare it: `x != 0`".to_owned(),
+            (Ty::Scalar(want), Ty::Scalar(_)) => format!("convert it: `.. as {want}`"),
+            (Ty::Unit, _) => "end the line with `;`".to_owned(),
+            (_, Ty::Unit) => "remove the `;` after the value, or add a value".to_owned(),
+            _ => "use a value of the wanted type".to_owned(),
+        }
+    }
+
+    /// The type that both branches have. `None` if they differ.
+    fn join(&mut self, a: &Ty, b: &Ty) -> Option<Ty> {
+        if self.vars.shallow(a) == Ty::Never {
+            return Some(b.clone());
+        }
+        self.coerce(a, b).then(|| a.clone())
+    }
+
+    /// A written type.
+    fn written(&mut self, ty: &TyExpr) -> Ty {
+        match &ty.kind {
+            TyExprKind::Scalar(scalar) => Ty::Scalar(*scalar),
+            TyExprKind::Vector(elem, lanes) => Ty::Vector(Box::new(Ty::Scalar(*elem)), *lanes),
+            TyExprKind::Unit => Ty::Unit,
+            TyExprKind::Tuple(elems) => {
+                Ty::Tuple(elems.iter().map(|elem| self.written(elem)).collect())
+            }
+            TyExprKind::Array(elem, len) => {
+                let elem = self.written(elem);
+                match self.length(*len) {
+                    Some(len) => Ty::Array(Box::new(elem), len),
+                    None => Ty::Error,
+                }
+            }
+            TyExprKind::Infer => self.fresh(),
+            TyExprKind::Error => Ty::Error,
+        }
+    }
+
+    /// The value of a constant that is a length.
+    fn length(&mut self, id: ConstId) -> Option<u32> {
+        let at = self.ast.consts[id.0].expr.span;
+        let Some(Constant::Scalar(value)) = self.const_value(id) else { return None };
+        if !value.ty().is_int() {
+            let message = format!("a length is an integer, not `{}`", value.ty());
+            self.error(Code::BadLength, at, message, "use an integer");
+            return None;
+        }
+        match u32::try_from(value.as_int()) {
+            Ok(len) if len > 0 => Some(len),
+            _ => {
+                let message = format!("an array cannot have {} elements", value.as_int());
+                self.error(Code::BadLength, at, message, "use a length from 1 to 2^32 - 1");
+                None
+            }
+        }
+    }
+
+    /// The value of a constant, inferred and evaluated when it is first needed.
+    fn const_value(&mut self, id: ConstId) -> Option<Constant> {
+        let decl = &self.ast.consts[id.0];
+        match &self.consts[id.0] {
+            ConstState::Done(value) => return value.clone(),
+            ConstState::Active => {
+                let name = decl.ident.as_ref().map(ToString::to_string).unwrap_or_default();
+                let message = format!("the value of the constant `{name}` needs itself");
+                self.error(
+                    Code::BadConstant,
+                    decl.expr.span,
+                    message,
+                    "give it a value of its own",
+                );
+                return None;
+            }
+            ConstState::Open => self.consts[id.0] = ConstState::Active,
+        }
+        let value = self.const_init(&decl.ty, &decl.expr);
+        self.consts[id.0] = ConstState::Done(value.clone());
+        value
+    }
+
+    /// A constant depends on nothing around it, so its types are settled at once.
+    fn const_init(&mut self, ty: &TyExpr, expr: &'a Expr) -> Option<Constant> {
+        let mark = self.vars.mark();
+        let want = self.written(ty);
+        let pending = std::mem::take(&mut self.pending);
+        let before = self.diags.iter().len();
+        let got = self.expr(expr);
+        self.expect(&want, &got, expr.span);
+        self.solve();
+        self.vars.default_from(mark);
+        self.check_pending();
+        self.pending = pending;
+        if self.diags.iter().len() > before {
+            return None;
+        }
+        match consteval::eval(self, expr) {
+            Ok(value) => Some(value),
+            Err(diag) => {
+                self.diags.push(*diag);
+                None
+            }
+        }
+    }
+
+    /// The sizes of the shared arrays.
+    fn shared_memory(&mut self) {
+        const LIMIT: u64 = 48 * 1024;
+        let mut bytes = 0;
+        for shared in &self.ast.shared {
+            let Some(id) = shared.len else { continue };
+            let Some(len) = self.length(id) else { continue };
+            bytes += u64::from(len) * u64::from(shared.elem.bytes());
+            if bytes > LIMIT {
+                let message = format!(
+                    "static shared memory is at most {LIMIT} bytes per block; with this array it \
+                     is {bytes}"
+                );
+                let help = "use `dynamic_shared!` and give its size at the launch";
+                self.error(Code::TooMuchSharedMemory, shared.span, message, help);
+                return;
+            }
+        }
+    }
+
+    /// The types of variables that nothing determines are reported at the variable.
+    fn finish(&mut self) -> Facts {
+        let clean = self.diags.is_empty();
+        let mut locals = Vec::new();
+        for (local, ty) in self.ast.locals.iter().zip(&self.locals) {
+            let ty = self.vars.finish(ty);
+            if ty.is_none() && clean {
+                let message = format!("nothing says what type `{}` has", local.ident);
+                let help = format!("write it: `let {}: f32`", local.ident);
+                let at = local.ident.span();
+                self.diags.push(Diag::new(Code::CannotInfer, at, message).help(help));
+            }
+            locals.push(match ty {
+                // A variable that never gets a value, since its `let` does not return.
+                Some(hir::Ty::Never) => hir::Ty::Unit,
+                Some(ty) => ty,
+                None => hir::Ty::Error,
+            });
+        }
+        let nodes =
+            self.nodes.iter().map(|ty| self.vars.finish(ty).unwrap_or(hir::Ty::Error)).collect();
+        let consts = self.consts.drain(..).map(|state| match state {
+            ConstState::Done(value) => value,
+            ConstState::Open | ConstState::Active => None,
+        });
+        Facts { nodes, locals, consts: consts.collect() }
+    }
+
+    fn loop_type(&mut self, id: LoopId) -> Option<Ty> {
+        self.breaks[id.0].clone()
+    }
+}

@@ -1,0 +1,189 @@
+//! The signature: the function's shape and its parameters.
+
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::{FnArg, GenericParam, ItemFn, Pat, PointerMutability, ReturnType, Safety, Type};
+
+use super::Parser;
+use super::scope::Def;
+use crate::ast::{Block, LocalDecl, TyExprKind};
+use crate::diag::{Code, Diag, Diags};
+use crate::hir::{Memory, Options, Param, ParamId, ParamKind, Signature};
+use crate::span::SpanRange;
+use crate::value::Scalar;
+
+const PARAMETER_HELP: &str = "a parameter is a scalar, `&[T]`, `&mut [T]`, `*const [T]` or \
+                              `*mut [T]` with a scalar `T`";
+
+/// Reports an item that is no function, or a function that does not parse.
+pub(super) fn not_a_function(item: TokenStream, error: &syn::Error, diags: &mut Diags) {
+    match syn::parse2::<syn::Item>(item) {
+        Ok(other) if !matches!(other, syn::Item::Fn(_) | syn::Item::Verbatim(_)) => {
+            let message = "`#[gpu_kernel]` stands on a function";
+            let diag = Diag::new(Code::BadSignature, SpanRange::of(&other), message);
+            diags.push(diag.help("move it to the `fn` that is the kernel"));
+        }
+        Ok(_) | Err(_) => diags.push_syn(error),
+    }
+}
+
+impl Parser<'_> {
+    pub(super) fn signature(&mut self, options: Options, function: &ItemFn) -> Signature {
+        self.shape(function);
+        let mut params = Vec::new();
+        for input in &function.sig.inputs {
+            params.extend(self.param(ParamId(params.len()), input));
+        }
+        Signature {
+            name: function.sig.ident.clone(),
+            vis: function.vis.clone(),
+            attrs: function.attrs.clone(),
+            options,
+            params,
+        }
+    }
+
+    pub(super) fn body(&mut self, block: &syn::Block) -> Block {
+        self.block(block)
+    }
+
+    fn bad_signature(&mut self, at: impl ToTokens, what: &str, help: &str) {
+        let message = format!("a kernel {what}");
+        self.error(Code::BadSignature, SpanRange::of(&at), message, help);
+    }
+
+    fn shape(&mut self, function: &ItemFn) {
+        let sig = &function.sig;
+        if let Some(token) = &sig.constness {
+            self.bad_signature(token, "is not a `const fn`", "remove `const`");
+        }
+        if let Some(token) = &sig.asyncness {
+            self.bad_signature(token, "is not `async`", "remove `async`");
+        }
+        if let Safety::Unsafe(token) = &sig.safety {
+            let help = "write `#[gpu_kernel(unchecked)]` to make `launch` unsafe";
+            self.bad_signature(token, "is not an `unsafe fn`", help);
+        }
+        if let Some(abi) = &sig.abi {
+            self.bad_signature(abi, "has no ABI of its own", "remove `extern`");
+        }
+        for param in &sig.generics.params {
+            let (what, help) = match param {
+                GenericParam::Lifetime(_) => ("has no lifetimes", "write `&[T]` without one"),
+                GenericParam::Type(_) => ("has no generic types", "write one kernel per type"),
+                GenericParam::Const(_) => ("has no const generics", "use a `const` in the body"),
+            };
+            self.bad_signature(param, what, help);
+        }
+        if let Some(clause) = &sig.generics.where_clause {
+            self.bad_signature(clause, "has no `where` clause", "remove it");
+        }
+        if let Some(variadic) = &sig.variadic {
+            self.bad_signature(variadic, "has a fixed number of parameters", "remove `...`");
+        }
+        if let ReturnType::Type(_, ty) = &sig.output
+            && !matches!(&**ty, Type::Tuple(tuple) if tuple.elems.is_empty())
+        {
+            let help = "write results to a `&mut [T]` parameter";
+            self.bad_signature(ty, "returns nothing", help);
+        }
+    }
+
+    fn param(&mut self, id: ParamId, input: &FnArg) -> Option<Param> {
+        let input = match input {
+            FnArg::Typed(input) => input,
+            FnArg::Receiver(receiver) => {
+                let at = SpanRange::of(receiver);
+                let message = "a kernel is a free function";
+                self.error(Code::BadParameter, at, message, "move it out of the `impl`");
+                return None;
+            }
+        };
+        let name = match &*input.pat {
+            Pat::Ident(name) if name.subpat.is_none() && name.by_ref.is_none() => name,
+            other => {
+                let message = "a parameter of a kernel is a name";
+                let help = "give it a name and take it apart in the body";
+                self.error(Code::BadParameter, SpanRange::of(other), message, help);
+                return None;
+            }
+        };
+        let repeated = self.scopes.find(&name.ident.to_string()).is_some();
+        if repeated {
+            let message = format!("the parameter `{}` is given twice", name.ident);
+            let at = name.ident.span();
+            self.error(Code::BadParameter, at, message, "rename one of them");
+        }
+        let Some(kind) = self.param_kind(id, name, &input.ty) else {
+            self.scopes.define(name.ident.to_string(), Def::Error);
+            return None;
+        };
+        Some(Param {
+            name: name.ident.clone(),
+            attrs: input.attrs.clone(),
+            written: input.ty.to_token_stream(),
+            kind,
+        })
+    }
+
+    fn param_kind(&mut self, id: ParamId, name: &syn::PatIdent, ty: &Type) -> Option<ParamKind> {
+        let text = name.ident.to_string();
+        if let Some((elem, mutable)) = self.slice(ty)? {
+            if let Some(token) = &name.mutability {
+                let help = "remove it; `&mut [T]` makes the elements writable";
+                let message = "a slice parameter is not `mut`";
+                self.error(Code::BadParameter, token.span, message, help);
+            }
+            self.scopes.define(text, Def::Memory(Memory::Slice(id)));
+            return Some(ParamKind::Slice { elem, mutable });
+        }
+        let TyExprKind::Scalar(ty) = self.ty_or(ty, Code::BadParameter, PARAMETER_HELP)?.kind
+        else {
+            let message = "a kernel cannot take this type";
+            self.error(Code::BadParameter, SpanRange::of(ty), message, PARAMETER_HELP);
+            return None;
+        };
+        let local = self.declare_local(LocalDecl {
+            ident: name.ident.clone(),
+            mutable: name.mutability.is_some(),
+            deferred: false,
+            param: Some(ty),
+        });
+        self.scopes.define(text, Def::Local(local));
+        Some(ParamKind::Scalar { ty, local })
+    }
+
+    /// The element type of a slice parameter and whether it is writable. `Some(None)` for a type
+    /// that is no slice, `None` for one that was reported.
+    fn slice(&mut self, ty: &Type) -> Option<Option<(Scalar, bool)>> {
+        let (target, mutable) = match ty {
+            Type::Group(group) => return self.slice(&group.elem),
+            Type::Paren(paren) => return self.slice(&paren.elem),
+            Type::Reference(reference) => {
+                if let Some(lifetime) = &reference.lifetime {
+                    let message = "a kernel has no lifetimes";
+                    let help = "write `&[T]` without one";
+                    self.error(Code::BadParameter, lifetime.span(), message, help);
+                }
+                (&reference.elem, reference.mutability.is_some())
+            }
+            Type::Ptr(pointer) => {
+                (&pointer.elem, matches!(pointer.mutability, PointerMutability::Mut(_)))
+            }
+            _ => return Some(None),
+        };
+        let Type::Slice(slice) = &**target else {
+            let message = "a kernel takes slices, not references to single values";
+            self.error(Code::BadParameter, SpanRange::of(ty), message, PARAMETER_HELP);
+            return None;
+        };
+        match self.ty_or(&slice.elem, Code::BadParameter, PARAMETER_HELP)?.kind {
+            TyExprKind::Scalar(elem) => Some(Some((elem, mutable))),
+            _ => {
+                let message = "the elements of a slice are scalars";
+                self.error(Code::BadParameter, SpanRange::of(ty), message, PARAMETER_HELP);
+                None
+            }
+        }
+    }
+}

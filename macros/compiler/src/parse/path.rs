@@ -1,0 +1,336 @@
+//! Names: variables, constants, and the paths of intrinsics.
+
+use proc_macro2::Ident;
+use syn::{GenericArgument, PathArguments};
+
+use super::Parser;
+use super::scope::Def;
+use super::ty::vector;
+use crate::ast::{Call, ConstId, Expr, ExprKind, Generic, TyExprKind};
+use crate::diag::{Code, nearest};
+use crate::hir::{Order, Scope};
+use crate::intrinsics::{self, Class, Kind, Row};
+use crate::span::SpanRange;
+use crate::value::{Scalar, Value};
+
+/// The constants in `core::f32::consts`.
+const MATH: [(&str, f64); 19] = {
+    use std::f64::consts as c;
+    [
+        ("PI", c::PI),
+        ("TAU", c::TAU),
+        ("E", c::E),
+        ("LN_2", c::LN_2),
+        ("LN_10", c::LN_10),
+        ("LOG2_E", c::LOG2_E),
+        ("LOG10_E", c::LOG10_E),
+        ("LOG2_10", c::LOG2_10),
+        ("LOG10_2", c::LOG10_2),
+        ("SQRT_2", c::SQRT_2),
+        ("FRAC_1_SQRT_2", c::FRAC_1_SQRT_2),
+        ("FRAC_PI_2", c::FRAC_PI_2),
+        ("FRAC_PI_3", c::FRAC_PI_3),
+        ("FRAC_PI_4", c::FRAC_PI_4),
+        ("FRAC_PI_6", c::FRAC_PI_6),
+        ("FRAC_PI_8", c::FRAC_PI_8),
+        ("FRAC_1_PI", c::FRAC_1_PI),
+        ("FRAC_2_PI", c::FRAC_2_PI),
+        ("FRAC_2_SQRT_PI", c::FRAC_2_SQRT_PI),
+    ]
+};
+const INT_CONSTANTS: [&str; 3] = ["MIN", "MAX", "BITS"];
+const FLOAT_CONSTANTS: [&str; 7] =
+    ["INFINITY", "NEG_INFINITY", "NAN", "MIN", "MAX", "MIN_POSITIVE", "EPSILON"];
+
+/// `u32::MAX`, `f32::INFINITY`, `f32::consts::PI`: the constant of this name on the type.
+pub fn associated_constant(ty: Scalar, name: &str) -> Option<Value> {
+    if ty.is_int() {
+        let (low, high) = ty.int_range();
+        return match name {
+            "MIN" => Some(Value::int(ty, low)),
+            "MAX" => Some(Value::int(ty, high)),
+            "BITS" => Some(Value::int(Scalar::U32, i128::from(ty.bits()))),
+            _ => None,
+        };
+    }
+    // Bits of the mantissa, and infinity, the exponent's bits being all ones.
+    let (mantissa, infinity) = match ty {
+        Scalar::F16 => (10, 0x7c00),
+        Scalar::Bf16 => (7, 0x7f80),
+        Scalar::F32 => (23, u64::from(f32::INFINITY.to_bits())),
+        Scalar::F64 => (52, f64::INFINITY.to_bits()),
+        _ => return None,
+    };
+    let sign = 1 << (ty.bits() - 1);
+    let bits = match name {
+        "INFINITY" => infinity,
+        "NEG_INFINITY" => infinity | sign,
+        "NAN" => infinity | 1 << (mantissa - 1),
+        "MAX" => infinity - 1,
+        "MIN" => (infinity - 1) | sign,
+        "MIN_POSITIVE" => 1 << mantissa,
+        "EPSILON" => return Some(Value::float(ty, 2f64.powi(-mantissa))),
+        _ => {
+            let (_, value) = MATH.into_iter().find(|(known, _)| *known == name)?;
+            return Some(Value::float(ty, value));
+        }
+    };
+    Some(Value::from_bits(ty, bits))
+}
+
+/// The names of a path. Those that lead to Firesteel's own items are left out.
+fn names(path: &syn::Path) -> Vec<String> {
+    let mut names: Vec<_> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+    while names.len() > 1
+        && matches!(names[0].as_str(), "firesteel" | "dsl" | "prelude" | "core" | "std")
+    {
+        names.remove(0);
+    }
+    names
+}
+
+impl Parser<'_> {
+    /// A path that is not called.
+    pub(super) fn path(&mut self, expr: &syn::ExprPath) -> Expr {
+        let span = SpanRange::of(&expr.path);
+        let names = names(&expr.path);
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        if let Some(ident) = expr.path.get_ident() {
+            return self.name(ident);
+        }
+        let last = expr.path.segments.last().map(|last| last.ident.clone());
+        let kind = match names.as_slice() {
+            ["Scope", name] => scope(name).map(|it| ExprKind::Scope(expr.path.clone(), it)),
+            ["Order", name] => order(name).map(|it| ExprKind::Order(expr.path.clone(), it)),
+            [ty, name] | [ty, "consts", name] => Scalar::from_name(ty).and_then(|ty| {
+                associated_constant(ty, name)?;
+                Some(ExprKind::Associated(expr.path.clone(), ty, last?))
+            }),
+            _ => None,
+        };
+        match kind {
+            Some(kind) => self.node(kind, span),
+            None => self.unknown_path(&names, span),
+        }
+    }
+
+    fn unknown_path(&mut self, names: &[&str], span: SpanRange) -> Expr {
+        let written = names.join("::");
+        let candidates = match names.first().copied() {
+            Some("Scope") => vec!["Block", "Device", "System"],
+            Some("Order") => vec!["Relaxed", "Acquire", "Release", "AcqRel"],
+            Some(ty) => match Scalar::from_name(ty) {
+                Some(ty) if ty.is_int() => INT_CONSTANTS.to_vec(),
+                Some(_) => {
+                    let math = MATH.iter().map(|(name, _)| *name);
+                    FLOAT_CONSTANTS.into_iter().chain(math).collect()
+                }
+                None => vec![],
+            },
+            None => vec![],
+        };
+        let last = names.last().copied().unwrap_or_default();
+        let help = match nearest(last, candidates) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "kernels know constants of their own body and of the scalar types".to_owned(),
+        };
+        let message = format!("kernels do not know `{written}`");
+        self.error(Code::UnknownAssociated, span, message, help);
+        self.error_node(span)
+    }
+
+    fn name(&mut self, ident: &Ident) -> Expr {
+        let name = ident.to_string();
+        let kind = match self.scopes.find(&name) {
+            Some(Ok(Def::Local(id))) => ExprKind::Local(id, ident.clone()),
+            Some(Ok(Def::Memory(memory))) => ExprKind::Memory(memory, ident.clone()),
+            Some(Ok(Def::Const(id))) => ExprKind::Const(id, ident.clone()),
+            Some(Ok(Def::Error)) => ExprKind::Error(Vec::new()),
+            Some(Err(_)) => {
+                let message = format!("`{name}` is a variable, and a constant is wanted");
+                let help = "use literals and `const` items";
+                self.error(Code::NotConstant, ident.span(), message, help);
+                ExprKind::Error(Vec::new())
+            }
+            None => {
+                self.unknown_name(ident, &name);
+                ExprKind::Error(Vec::new())
+            }
+        };
+        self.node(kind, ident.span())
+    }
+
+    fn unknown_name(&mut self, ident: &Ident, name: &str) {
+        if intrinsics::function(&[name]).is_some() {
+            let message = format!("`{name}` is a function");
+            self.error(Code::WrongKind, ident.span(), message, format!("call it: `{name}(..)`"));
+            return;
+        }
+        let constant = name.chars().all(|c| c.is_ascii_uppercase() || c == '_' || c.is_numeric());
+        let help = match nearest(name, self.scopes.names()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if constant => {
+                "a kernel sees the `const` items of its own body: declare it there".to_owned()
+            }
+            None => "declare it with `let`, or make it a parameter".to_owned(),
+        };
+        let message = format!("no variable named `{name}`");
+        self.error(Code::UnknownVariable, ident.span(), message, help);
+    }
+
+    /// `f(a, b)`.
+    pub(super) fn call(&mut self, call: &syn::ExprCall) -> Expr {
+        let args: Vec<Expr> = call.args.iter().map(|arg| self.expr(arg)).collect();
+        let end = SpanRange::from(call.paren_token.span.close());
+        let syn::Expr::Path(func) = super::expr::ungroup(&call.func) else {
+            let span = SpanRange::of(&call.func);
+            self.unsupported(span, "calls of computed functions", "call a function by its name");
+            return self.node(ExprKind::Error(args), span.to(end));
+        };
+        let path = &func.path;
+        let span = SpanRange::of(path).to(end);
+        let names = names(path);
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        if let [name] = names.as_slice()
+            && self.scopes.find(name).is_some()
+        {
+            let message = format!("`{name}` is not a function");
+            self.error(Code::WrongKind, SpanRange::of(path), message, "rename the variable");
+            return self.node(ExprKind::Error(args), span);
+        }
+        match self.callee(path, &names) {
+            Some(Callee::Row(row, on)) => {
+                let generics = self.generics(path, row);
+                let kind = ExprKind::Call(Call { row, path: path.clone(), on, generics, args });
+                self.node(kind, span)
+            }
+            Some(Callee::Vector(elem, lanes, ty, function)) => {
+                let kind = ExprKind::Vector { ty, elem, lanes, function, args };
+                self.node(kind, span)
+            }
+            Some(Callee::From(ty, ident)) if args.len() == 1 => {
+                let arg = args.into_iter().next().map(Box::new);
+                let kind =
+                    arg.map_or(ExprKind::Error(vec![]), |arg| ExprKind::From(ty, ident, arg));
+                self.node(kind, span)
+            }
+            Some(Callee::From(..)) => {
+                let message = "`from` takes one value";
+                self.error(Code::WrongArity, span, message, "write `u64::from(x)`");
+                self.node(ExprKind::Error(args), span)
+            }
+            None => {
+                self.unknown_function(path, &names);
+                self.node(ExprKind::Error(args), span)
+            }
+        }
+    }
+
+    fn callee(&mut self, path: &syn::Path, names: &[&str]) -> Option<Callee> {
+        if let Some(row) = intrinsics::function(names) {
+            return Some(Callee::Row(row, None));
+        }
+        let [ty, name] = names else { return None };
+        let idents: Vec<_> = path.segments.iter().map(|segment| segment.ident.clone()).collect();
+        if let Some((elem, lanes)) = vector(ty)
+            && matches!(*name, "new" | "splat")
+        {
+            let [.., ty, function] = idents.as_slice() else { return None };
+            return Some(Callee::Vector(elem, lanes, ty.clone(), function.clone()));
+        }
+        let scalar = Scalar::from_name(ty)?;
+        if *name == "from" {
+            return Some(Callee::From(scalar, idents.first()?.clone()));
+        }
+        let row = intrinsics::associated(name).or_else(|| intrinsics::method(name))?;
+        Some(Callee::Row(row, Some(scalar)))
+    }
+
+    fn unknown_function(&mut self, path: &syn::Path, names: &[&str]) {
+        let written = names.join("::");
+        let last = names.last().copied().unwrap_or_default();
+        let wanted = match names {
+            ["fast", _] => Kind::Fast,
+            [_] => Kind::Free,
+            _ => Kind::Associated,
+        };
+        let known = intrinsics::rows().filter(|row| match wanted {
+            Kind::Fast => row.kind == Kind::Fast,
+            Kind::Free => row.kind.is_free(),
+            _ => row.kind == Kind::Associated || row.kind.is_method(),
+        });
+        let help = if let Some(near) = nearest(last, known.map(|row| row.name)) {
+            let near = if wanted == Kind::Fast { format!("fast::{near}") } else { near.to_owned() };
+            format!("did you mean `{near}`?")
+        } else if names.len() == 1 && intrinsics::method(last).is_some() {
+            format!("it is a method: write `x.{last}()`")
+        } else {
+            "a kernel calls the functions of `firesteel::dsl` only".to_owned()
+        };
+        let message = format!("no device function named `{written}`");
+        self.error(Code::UnknownFunction, SpanRange::of(path), message, help);
+    }
+
+    /// The generic arguments of a call: a constant where the row has one, else types.
+    fn generics(&mut self, path: &syn::Path, row: &Row) -> Vec<Generic> {
+        let Some(last) = path.segments.last() else { return Vec::new() };
+        let PathArguments::AngleBracketed(written) = &last.arguments else { return Vec::new() };
+        if written.args.len() != row.generics.len() {
+            let (want, got) = (row.generics.len(), written.args.len());
+            let message = format!("`{}` has {want} generic arguments, not {got}", row.name);
+            self.error(Code::WrongArity, SpanRange::of(written), message, "leave them out");
+            return Vec::new();
+        }
+        let pairs = written.args.iter().zip(row.generics);
+        pairs.filter_map(|(arg, (_, class))| self.generic(arg, *class)).collect()
+    }
+
+    fn generic(&mut self, arg: &GenericArgument, class: Class) -> Option<Generic> {
+        match (arg, class) {
+            (GenericArgument::Const(expr), Class::ConstU8) => {
+                Some(Generic::Const(self.const_u8(expr)))
+            }
+            (GenericArgument::Type(syn::Type::Path(path)), Class::ConstU8) => {
+                let path = syn::ExprPath { attrs: vec![], qself: None, path: path.path.clone() };
+                Some(Generic::Const(self.const_u8(&syn::Expr::Path(path))))
+            }
+            (GenericArgument::Type(ty), _) => Some(Generic::Ty(self.ty(ty))),
+            (other, _) => {
+                let message = "a generic argument here is a type";
+                let help = "leave it out";
+                self.error(Code::BadArgument, SpanRange::of(other), message, help);
+                None
+            }
+        }
+    }
+
+    fn const_u8(&mut self, expr: &syn::Expr) -> ConstId {
+        self.anonymous_const(TyExprKind::Scalar(Scalar::U8), expr)
+    }
+}
+
+/// What a called path means.
+enum Callee {
+    Row(&'static Row, Option<Scalar>),
+    Vector(Scalar, u32, Ident, Ident),
+    From(Scalar, Ident),
+}
+
+fn scope(name: &str) -> Option<Scope> {
+    match name {
+        "Block" => Some(Scope::Block),
+        "Device" => Some(Scope::Device),
+        "System" => Some(Scope::System),
+        _ => None,
+    }
+}
+
+fn order(name: &str) -> Option<Order> {
+    match name {
+        "Relaxed" => Some(Order::Relaxed),
+        "Acquire" => Some(Order::Acquire),
+        "Release" => Some(Order::Release),
+        "AcqRel" => Some(Order::AcqRel),
+        _ => None,
+    }
+}

@@ -1,0 +1,69 @@
+//! Types as they are written.
+
+use syn::{Type, TypePath};
+
+use super::Parser;
+use crate::ast::{TyExpr, TyExprKind};
+use crate::diag::{Code, nearest};
+use crate::hir::Vector;
+use crate::span::SpanRange;
+use crate::value::Scalar;
+
+/// The type of a lane and their number of a vector's name: `f32x4`.
+pub(super) fn vector(name: &str) -> Option<(Scalar, u32)> {
+    let (elem, lanes) = name.split_once('x')?;
+    let (elem, lanes) = (Scalar::from_name(elem)?, lanes.parse().ok()?);
+    Vector::new(elem, lanes).map(|_| (elem, lanes))
+}
+
+impl Parser<'_> {
+    /// A type of the body.
+    pub(super) fn ty(&mut self, ty: &Type) -> TyExpr {
+        let help = "a kernel has scalars, short vectors such as `f32x4`, tuples and arrays";
+        let error = TyExpr { kind: TyExprKind::Error, span: SpanRange::of(ty) };
+        self.ty_or(ty, Code::UnknownType, help).unwrap_or(error)
+    }
+
+    /// A type; one that does not exist is reported with this code and help.
+    pub(super) fn ty_or(&mut self, ty: &Type, code: Code, help: &str) -> Option<TyExpr> {
+        let span = SpanRange::of(ty);
+        let kind = match ty {
+            Type::Group(group) => return self.ty_or(&group.elem, code, help),
+            Type::Paren(paren) => return self.ty_or(&paren.elem, code, help),
+            Type::Path(path) => self.named_ty(path, code, help)?,
+            Type::Tuple(tuple) if tuple.elems.is_empty() => TyExprKind::Unit,
+            Type::Tuple(tuple) => {
+                TyExprKind::Tuple(tuple.elems.iter().map(|elem| self.ty(elem)).collect())
+            }
+            Type::Array(array) => {
+                let elem = self.ty(&array.elem);
+                let len = self.anonymous_const(TyExprKind::Scalar(Scalar::Usize), &array.len);
+                TyExprKind::Array(Box::new(elem), len)
+            }
+            Type::Infer(_) => TyExprKind::Infer,
+            _ => {
+                self.error(code, span, "a kernel cannot have a value of this type", help);
+                return None;
+            }
+        };
+        Some(TyExpr { kind, span })
+    }
+
+    fn named_ty(&mut self, path: &TypePath, code: Code, help: &str) -> Option<TyExprKind> {
+        let segments = &path.path.segments;
+        let name = segments.last().map(|last| last.ident.to_string()).unwrap_or_default();
+        let plain = path.qself.is_none()
+            && segments.iter().all(|segment| segment.arguments.is_none())
+            && (segments.len() == 1 || matches!(name.as_str(), "f16" | "bf16"));
+        if plain && let Some(scalar) = Scalar::from_name(&name) {
+            return Some(TyExprKind::Scalar(scalar));
+        }
+        if plain && let Some((elem, lanes)) = vector(&name) {
+            return Some(TyExprKind::Vector(elem, lanes));
+        }
+        let near = nearest(&name, Scalar::ALL.map(Scalar::name));
+        let help = near.map_or(help.to_owned(), |near| format!("did you mean `{near}`?"));
+        self.error(code, SpanRange::of(path), format!("kernels have no type `{name}`"), help);
+        None
+    }
+}
