@@ -3,7 +3,7 @@
 use crate::ir::*;
 use crate::isa::{Mov, Op};
 use crate::modifier::Space;
-use crate::operand::{Def, Use, Value};
+use crate::operand::{Def, PartMut, Slot, Use, Value};
 use crate::ty::{MovTy, Ty};
 
 /// Builds the body of one function.
@@ -12,6 +12,7 @@ pub struct Builder {
     regs: [Vec<u32>; CLASSES],
     order: Vec<(usize, u32)>,
     function: Function,
+    hoisted: usize,
     body: Vec<Stmt>,
 }
 
@@ -59,7 +60,7 @@ impl Builder {
             labels: Vec::new(),
             body: None,
         };
-        Self { regs: Default::default(), order: Vec::new(), function, body: Vec::new() }
+        Self { regs: Default::default(), order: Vec::new(), function, hoisted: 0, body: Vec::new() }
     }
 
     /// Adds a directive.
@@ -136,6 +137,13 @@ impl Builder {
         self.body.push(Stmt::Inst(Inst::from(op.into())));
     }
 
+    /// Puts an instruction in front of the body, behind those hoisted before: loads of
+    /// parameters, which whatever follows may use.
+    pub fn hoist(&mut self, op: impl Into<Op>) {
+        self.body.insert(self.hoisted, Stmt::Inst(Inst::from(op.into())));
+        self.hoisted += 1;
+    }
+
     /// Appends an instruction that only the threads for which `guard` holds execute.
     pub fn push_if(&mut self, guard: Guard, op: impl Into<Op>) {
         self.body.push(Stmt::Inst(Inst { guard: Some(guard), op: op.into() }));
@@ -145,6 +153,23 @@ impl Builder {
     pub fn mov(&mut self, dst: Reg, value: Value) {
         let ty = MovTy::from_ty(self.reg_ty(dst)).unwrap_or(MovTy::B64);
         self.push(Mov { ty, d: Def(dst), a: Use(value) });
+    }
+
+    /// Lets the last instruction write `to` instead of `from`. Gives whether it wrote `from`,
+    /// without a guard.
+    pub fn retarget_last(&mut self, from: Reg, to: Reg) -> bool {
+        let Some(Stmt::Inst(Inst { guard: None, op })) = self.body.last_mut() else {
+            return false;
+        };
+        let mut writes = false;
+        op.visit(&mut |slot| writes |= matches!(slot, Slot::Def(reg, ..) if reg == from));
+        if writes {
+            op.parts_mut(&mut |part| match part {
+                PartMut::Reg(reg) if *reg == from => *reg = to,
+                PartMut::Reg(_) | PartMut::Value(_) => {}
+            });
+        }
+        writes
     }
 
     /// The statements so far.

@@ -491,6 +491,18 @@ pub enum Arg {
     Order(Order),
 }
 
+impl Arg {
+    /// The expression of an argument by value.
+    pub const fn value(&self) -> Option<&Expr> {
+        match self {
+            Self::Value(expr) => Some(expr),
+            Self::Place(_) | Self::Memory(_) | Self::Const(_) | Self::Scope(_) | Self::Order(_) => {
+                None
+            }
+        }
+    }
+}
+
 /// The threads among which an atomic operation is atomic: PTX `.cta`, `.gpu`, `.sys`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {

@@ -9,10 +9,12 @@ pub mod diag;
 pub mod hir;
 pub mod infer;
 pub mod intrinsics;
+pub mod lower;
 pub mod parse;
 mod short_float;
 pub mod span;
 pub mod value;
+mod walk;
 
 use proc_macro2::TokenStream;
 

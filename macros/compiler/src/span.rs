@@ -34,6 +34,11 @@ impl SpanRange {
         u32::try_from(self.start.start().line).unwrap_or(0)
     }
 
+    /// The path of the file, as rustc gives it.
+    pub fn file(self) -> String {
+        self.start.file()
+    }
+
     /// The column of the first token, counted from 1.
     pub fn column(self) -> u32 {
         u32::try_from(self.start.start().column).map_or(0, |column| column + 1)

@@ -1,0 +1,171 @@
+//! The function around the body: parameters, shared arrays, directives, and its module.
+
+use firesteel_ptx::builder::Builder;
+use firesteel_ptx::ir::{Directive, Len, Linkage, Module, Reg, Target, Var};
+use firesteel_ptx::modifier::Space;
+use firesteel_ptx::operand::Addr;
+use firesteel_ptx::ty::Ty as PtxTy;
+
+use super::val::{mem_ty, reg_ty};
+use super::{Lower, op};
+use crate::hir::{LocalId, ParamKind, Scalar};
+
+/// The parameter that holds the channel's address. No Rust name has a `$`.
+pub(super) const CHANNEL: &str = "$channel";
+/// The parameter that holds the kernel's number.
+pub(super) const KERNEL_ID: &str = "$kernel";
+
+/// What `%dynamic_smem_size` bytes are aligned to.
+const DYNAMIC_ALIGN: u32 = 16;
+
+/// The parameter that holds the length of a slice.
+pub(super) fn len_name(slice: &str) -> String {
+    format!("{slice}$len")
+}
+
+impl Lower<'_> {
+    /// Declares the parameters that the host passes always.
+    pub(super) fn declare_params(&mut self) {
+        for param in &self.kernel.signature.params {
+            let name = identifier(&param.name.to_string());
+            match param.kind {
+                ParamKind::Scalar { ty, .. } => self.ptx.param(param_ty(ty), &name),
+                ParamKind::Slice { .. } => {
+                    self.ptx.param(PtxTy::U64, &name);
+                    self.ptx.param(PtxTy::U64, &len_name(&name));
+                }
+            }
+            self.names.push(name);
+        }
+    }
+
+    /// Binds the scalar parameters that the body reads.
+    pub(super) fn bind_params(&mut self, is_read: impl Fn(LocalId) -> bool) {
+        for (index, param) in self.kernel.signature.params.iter().enumerate() {
+            if let ParamKind::Scalar { ty, local } = param.kind
+                && is_read(local)
+            {
+                let name = self.names[index].clone();
+                let reg = self.param(&name, ty);
+                let value = self.from_memory_form(reg.into(), ty);
+                if self.kernel.locals[local.0].mutable {
+                    let own = self.fresh(ty);
+                    self.assign(own, value);
+                    self.bind_registers(local, vec![own]);
+                } else {
+                    self.bind_operands(local, vec![value]);
+                }
+            }
+        }
+    }
+
+    /// Declares the shared arrays.
+    pub(super) fn declare_shared(&mut self) {
+        for shared in &self.kernel.shared {
+            let name = self.unique_name(&shared.name);
+            match shared.len {
+                Some(len) => {
+                    let bytes = len * shared.elem.bytes();
+                    self.add_shared(&name, bytes);
+                }
+                None => self.dynamic.push(name.clone()),
+            }
+            self.shared_names.push(name);
+        }
+    }
+
+    /// Adds a static shared array of so many bytes and gives its name.
+    pub(crate) fn scratch(&mut self, name: &str, bytes: u32) -> String {
+        let name = self.unique_name(name);
+        self.add_shared(&name, bytes);
+        self.shared_names.push(name.clone());
+        name
+    }
+
+    /// Arrays are aligned for the widest access, so that vectors may begin at any multiple of
+    /// their size.
+    fn add_shared(&mut self, name: &str, bytes: u32) {
+        self.ptx.shared(name, DYNAMIC_ALIGN, u64::from(bytes));
+        self.static_shared = self.static_shared.next_multiple_of(DYNAMIC_ALIGN) + bytes;
+    }
+
+    fn unique_name(&self, name: &str) -> String {
+        let name = identifier(name);
+        let taken = |name: &String| self.names.contains(name) || self.shared_names.contains(name);
+        if !taken(&name) {
+            return name;
+        }
+        let numbered = (1..).map(|n: u32| format!("{name}${n}")).find(|name| !taken(name));
+        numbered.unwrap_or(name)
+    }
+
+    /// The value of a parameter, as memory holds it.
+    pub(super) fn param(&mut self, name: &str, ty: Scalar) -> Reg {
+        let reg = if ty == Scalar::Bool { PtxTy::B16 } else { reg_ty(ty) };
+        self.hoisted(reg, |d| op::ld(Space::Param, mem_ty(ty), d, Addr::symbol(name, 0)))
+    }
+
+    /// The finished module.
+    pub(super) fn module(mut self) -> (Module, Self) {
+        if self.uses_channel {
+            self.ptx.param(PtxTy::U64, CHANNEL);
+            self.ptx.param(PtxTy::U32, KERNEL_ID);
+        }
+        let block = self.kernel.signature.options.block;
+        self.ptx.directive(Directive::RequiredThreads(block));
+        let empty = Builder::kernel("");
+        let function = std::mem::replace(&mut self.ptx, empty).finish();
+        let needs = firesteel_ptx::required(&function);
+        let sm = needs.sm.max(self.kernel.signature.options.sm);
+        let suffix = needs.exact.then_some('a');
+        let module = Module {
+            version: needs.ptx.max(version_of(sm)),
+            target: Target { sm, suffix, debug: false },
+            files: (1..).zip(self.files.iter().cloned()).collect(),
+            vars: self.dynamic.iter().map(|name| dynamic_shared(name)).collect(),
+            functions: vec![function],
+        };
+        (module, self)
+    }
+}
+
+/// The first PTX version that knows an architecture. PTX ISA, "Release Notes".
+const fn version_of(sm: u32) -> (u8, u8) {
+    match sm {
+        0..=70 => (6, 0),
+        71..=72 => (6, 1),
+        73..=75 => (6, 3),
+        76..=80 => (7, 0),
+        81..=86 => (7, 1),
+        87 => (7, 4),
+        88..=90 => (7, 8),
+        91..=100 => (8, 6),
+        _ => (8, 7),
+    }
+}
+
+fn dynamic_shared(name: &str) -> Var {
+    Var {
+        linkage: Some(Linkage::Extern),
+        space: Space::Shared,
+        align: Some(DYNAMIC_ALIGN),
+        ty: PtxTy::B8,
+        name: name.to_owned(),
+        len: Len::Unsized,
+        init: Vec::new(),
+    }
+}
+
+/// The type of the parameter that passes a scalar.
+fn param_ty(ty: Scalar) -> PtxTy {
+    mem_ty(ty).ty()
+}
+
+/// A Rust name as PTX can spell it: without `r#`, other than ASCII letters by their numbers.
+pub(super) fn identifier(name: &str) -> String {
+    let spell = |c: char| match c {
+        'a'..='z' | 'A'..='Z' | '0'..='9' | '_' => c.to_string(),
+        _ => format!("${:x}", u32::from(c)),
+    };
+    name.trim_start_matches("r#").chars().map(spell).collect()
+}

@@ -1,0 +1,10 @@
+//! Dot products of bytes.
+
+use super::super::{Lower, Val};
+use crate::hir::{Call, SpanRange, Ty};
+
+impl Lower<'_> {
+    pub(super) fn dot(&mut self, call: &Call, _ty: &Ty, _span: SpanRange) -> Val {
+        unreachable!("`{:?}` has no lowering", call.op)
+    }
+}

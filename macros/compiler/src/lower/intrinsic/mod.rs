@@ -1,0 +1,235 @@
+//! The intrinsics, in groups.
+//!
+//! Each function takes the call, the type of its value and its place. Arguments are evaluated
+//! from left to right with [`Lower::values`]; an argument that is a place is given to
+//! [`Lower::address_of`] in its turn.
+
+mod atomic;
+mod bits;
+mod clock;
+mod dot;
+mod fast;
+mod float;
+mod index;
+mod int;
+mod memory;
+mod number;
+mod reduce;
+mod sync;
+mod vector;
+mod warp;
+
+use super::{Lower, Operand, Val};
+use crate::hir::{Arg, Call, Expr, Op, SpanRange, Ty};
+
+impl Lower<'_> {
+    /// Lowers a call of an intrinsic.
+    #[expect(clippy::too_many_lines, reason = "one arm for each group of the table")]
+    pub(super) fn call(&mut self, call: &Call, ty: &Ty, span: SpanRange) -> Val {
+        match call.op {
+            Op::ThreadIdxX
+            | Op::ThreadIdxY
+            | Op::ThreadIdxZ
+            | Op::BlockIdxX
+            | Op::BlockIdxY
+            | Op::BlockIdxZ
+            | Op::BlockDimX
+            | Op::BlockDimY
+            | Op::BlockDimZ
+            | Op::GridDimX
+            | Op::GridDimY
+            | Op::GridDimZ
+            | Op::LaneId
+            | Op::WarpId
+            | Op::WarpsPerBlock
+            | Op::ThreadRank
+            | Op::LaneMaskLt
+            | Op::LaneMaskLe
+            | Op::LaneMaskEq
+            | Op::LaneMaskGe
+            | Op::LaneMaskGt => self.index(call, ty, span),
+            Op::BarSync
+            | Op::BarSyncNamed
+            | Op::BarArrive
+            | Op::BarAny
+            | Op::BarAll
+            | Op::BarCount
+            | Op::WarpSync
+            | Op::FenceBlock
+            | Op::FenceDevice
+            | Op::FenceSystem => self.sync(call, ty, span),
+            Op::ShflDown
+            | Op::ShflUp
+            | Op::ShflBfly
+            | Op::ShflIdx
+            | Op::VoteAny
+            | Op::VoteAll
+            | Op::VoteUni
+            | Op::Ballot
+            | Op::ActiveMask
+            | Op::MatchAny
+            | Op::MatchAll
+            | Op::ReduxAdd
+            | Op::ReduxMin
+            | Op::ReduxMax
+            | Op::ReduxAnd
+            | Op::ReduxOr
+            | Op::ReduxXor => self.warp(call, ty, span),
+            Op::WarpReduceSum
+            | Op::WarpReduceMax
+            | Op::WarpReduceMin
+            | Op::BlockReduceSum
+            | Op::BlockReduceMax
+            | Op::BlockReduceMin => self.reduce(call, ty, span),
+            Op::AtomicAdd
+            | Op::AtomicSub
+            | Op::AtomicMin
+            | Op::AtomicMax
+            | Op::AtomicAnd
+            | Op::AtomicOr
+            | Op::AtomicXor
+            | Op::AtomicExch
+            | Op::AtomicCas
+            | Op::AtomicInc
+            | Op::AtomicDec
+            | Op::AtomicLoad
+            | Op::AtomicStore
+            | Op::AtomicAddVec2 => self.atomic(call, ty, span),
+            Op::LoadNc
+            | Op::LoadCa
+            | Op::LoadCg
+            | Op::LoadCs
+            | Op::LoadLu
+            | Op::LoadCv
+            | Op::LoadStream
+            | Op::LoadEvictFirst
+            | Op::LoadEvictLast
+            | Op::StoreWb
+            | Op::StoreCg
+            | Op::StoreCs
+            | Op::StoreWt
+            | Op::StoreStream
+            | Op::PrefetchL1
+            | Op::PrefetchL2 => self.memory(call, ty, span),
+            Op::LoadVec
+            | Op::LoadVecNc
+            | Op::LoadVecCs
+            | Op::LoadVecStream
+            | Op::StoreVec
+            | Op::StoreVecCs => self.vector(call, ty, span),
+            Op::Dp4aSS
+            | Op::Dp4aSU
+            | Op::Dp4aUS
+            | Op::Dp4aUU
+            | Op::Dp2aLoSS
+            | Op::Dp2aLoSU
+            | Op::Dp2aLoUS
+            | Op::Dp2aLoUU
+            | Op::Dp2aHiSS
+            | Op::Dp2aHiSU
+            | Op::Dp2aHiUS
+            | Op::Dp2aHiUU => self.dot(call, ty, span),
+            Op::Prmt
+            | Op::Lop3
+            | Op::Bfe
+            | Op::Bfi
+            | Op::FunnelShl
+            | Op::FunnelShr
+            | Op::MulHi
+            | Op::Sad => self.bits(call, ty, span),
+            Op::Clock | Op::Clock64 | Op::GlobalTimer | Op::Nanosleep | Op::Trap => {
+                self.clock(call, ty, span)
+            }
+            Op::KaioExp
+            | Op::KaioLog
+            | Op::KaioTanh
+            | Op::FastExp
+            | Op::FastExp2
+            | Op::FastLn
+            | Op::FastLog2
+            | Op::FastSin
+            | Op::FastCos
+            | Op::FastTanh
+            | Op::FastSqrt
+            | Op::FastRsqrt
+            | Op::FastRecip
+            | Op::FastDiv
+            | Op::FastPowf => self.fast(call, ty, span),
+            Op::Abs | Op::Min | Op::Max | Op::Clamp | Op::Signum => self.number(call, ty, span),
+            Op::Sqrt
+            | Op::MulAdd
+            | Op::Recip
+            | Op::Exp
+            | Op::Exp2
+            | Op::ExpM1
+            | Op::Ln
+            | Op::Ln1p
+            | Op::Log2
+            | Op::Log10
+            | Op::Sin
+            | Op::Cos
+            | Op::Tan
+            | Op::Tanh
+            | Op::Floor
+            | Op::Ceil
+            | Op::Round
+            | Op::RoundTiesEven
+            | Op::Trunc
+            | Op::Fract
+            | Op::Rsqrt
+            | Op::Powi
+            | Op::Powf
+            | Op::Copysign
+            | Op::IsNan
+            | Op::IsFinite
+            | Op::IsInfinite
+            | Op::IsSignNegative
+            | Op::ToBits
+            | Op::FromBits
+            | Op::ToF32
+            | Op::FromF32 => self.float(call, ty, span),
+            Op::CountOnes
+            | Op::CountZeros
+            | Op::LeadingZeros
+            | Op::LeadingOnes
+            | Op::TrailingZeros
+            | Op::TrailingOnes
+            | Op::RotateLeft
+            | Op::RotateRight
+            | Op::ReverseBits
+            | Op::SwapBytes
+            | Op::WrappingAdd
+            | Op::WrappingSub
+            | Op::WrappingMul
+            | Op::WrappingDiv
+            | Op::WrappingRem
+            | Op::WrappingShl
+            | Op::WrappingShr
+            | Op::WrappingNeg
+            | Op::WrappingAbs
+            | Op::SaturatingAdd
+            | Op::SaturatingSub
+            | Op::AbsDiff
+            | Op::UnsignedAbs
+            | Op::Pow
+            | Op::IsPowerOfTwo
+            | Op::NextPowerOfTwo
+            | Op::DivCeil
+            | Op::NextMultipleOf
+            | Op::RemEuclid
+            | Op::DivEuclid
+            | Op::Ilog2 => self.int(call, ty, span),
+        }
+    }
+
+    /// The arguments by value, evaluated from left to right.
+    pub(super) fn values(&mut self, call: &Call) -> Vec<Val> {
+        let args: Vec<Expr> = call.args.iter().filter_map(Arg::value).cloned().collect();
+        self.exprs(&args)
+    }
+
+    /// The same for scalar arguments.
+    pub(super) fn operands_of(&mut self, call: &Call) -> Vec<Operand> {
+        self.values(call).iter().map(Val::one).collect()
+    }
+}

@@ -1,0 +1,10 @@
+//! What integers and floats have both.
+
+use super::super::{Lower, Val};
+use crate::hir::{Call, SpanRange, Ty};
+
+impl Lower<'_> {
+    pub(super) fn number(&mut self, call: &Call, _ty: &Ty, _span: SpanRange) -> Val {
+        unreachable!("`{:?}` has no lowering", call.op)
+    }
+}

@@ -1,0 +1,10 @@
+//! Barriers and fences.
+
+use super::super::{Lower, Val};
+use crate::hir::{Call, SpanRange, Ty};
+
+impl Lower<'_> {
+    pub(super) fn sync(&mut self, call: &Call, _ty: &Ty, _span: SpanRange) -> Val {
+        unreachable!("`{:?}` has no lowering", call.op)
+    }
+}

@@ -1,0 +1,164 @@
+//! Lowers a folded kernel to PTX.
+//!
+//! Infallible: every mistake of the user has been reported before. The pieces:
+//! - [`val`]: values are flat lists of operands; nothing lives in local memory.
+//! - [`number`]: pure instructions are emitted once where one result serves.
+//! - `emit` (registers, labels, source places), `arith`, `cast`, `short`: single operations.
+//! - `expr`, `control`, `count`: the tree.
+//! - `place`, `fault`: memory, its bounds, and what happens to a thread that fails a check.
+//! - `entry`: parameters, directives, the module around the function.
+//! - `intrinsic`: one function for each group of intrinsics.
+//!
+//! Registers of variables: a mutable one keeps one virtual register for each of its scalars
+//! (matrix instructions accumulate in place), an immutable one is the operands that its
+//! initialiser gave. Reading a mutable variable gives its register itself; whoever keeps the
+//! operand while the variable may be assigned must [`Lower::pin`] it.
+
+mod arith;
+mod cast;
+mod control;
+mod count;
+mod emit;
+mod entry;
+mod expr;
+mod fault;
+mod intrinsic;
+mod number;
+pub(crate) mod op;
+mod place;
+mod rem;
+mod val;
+
+use std::collections::{HashMap, HashSet};
+
+use firesteel_ptx::builder::Builder;
+use firesteel_ptx::ir::{Label, Loc, Module, Reg};
+
+pub use fault::{Site, SiteKind};
+pub(crate) use val::{Operand, Val};
+
+use crate::hir::{ExprKind, Kernel, LocalId, Root};
+use crate::walk;
+use fault::Fault;
+use number::Numbers;
+
+/// A kernel on its way to PTX.
+#[derive(Debug)]
+pub(crate) struct Lower<'k> {
+    /// What is lowered.
+    pub(crate) kernel: &'k Kernel,
+    ptx: Builder,
+    numbers: Numbers,
+    /// Whether control gets here. If not, nothing is emitted.
+    reachable: bool,
+    locals: Vec<Option<Binding>>,
+    jumps: Vec<Option<Jump>>,
+    used_labels: HashMap<Label, bool>,
+    /// Where a thread ends that returns from under a condition.
+    exit: Label,
+    faults: Vec<Fault>,
+    sites: Vec<Site>,
+    files: Vec<String>,
+    last_loc: Option<Loc>,
+    /// Names of parameters and shared arrays in PTX.
+    names: Vec<String>,
+    shared_names: Vec<String>,
+    /// Names of dynamic shared arrays.
+    dynamic: Vec<String>,
+    /// Bytes of static shared memory so far.
+    static_shared: u32,
+    uses_channel: bool,
+    /// The register that the last instruction wrote, if only the expression under way knows it,
+    /// and the hash under which its value is noted.
+    temporary: Option<(Reg, u64)>,
+}
+
+/// A kernel as PTX, and what the host must know of it.
+#[derive(Clone, Debug)]
+pub struct Lowered {
+    /// The module with the one function.
+    pub module: Module,
+    /// The places that speak through the channel.
+    pub sites: Vec<Site>,
+    /// Whether the function takes the channel's two parameters.
+    pub uses_channel: bool,
+    /// Bytes of static shared memory.
+    pub static_shared: u32,
+}
+
+/// Lowers a folded kernel.
+pub fn lower(kernel: &Kernel) -> Lowered {
+    let mut cx = Lower::new(kernel);
+    cx.declare_params();
+    cx.declare_shared();
+    let read = read_locals(kernel);
+    cx.bind_params(|local| read.contains(&local));
+    cx.block(&kernel.body);
+    cx.place(cx.exit);
+    cx.ret();
+    cx.numbers.leave_body();
+    cx.emit_faults();
+    let (module, cx) = cx.module();
+    let Lower { sites, uses_channel, static_shared, .. } = cx;
+    Lowered { module, sites, uses_channel, static_shared }
+}
+
+/// The variables that the body mentions.
+fn read_locals(kernel: &Kernel) -> HashSet<LocalId> {
+    let mut read = HashSet::new();
+    walk::block(&kernel.body, &mut |expr| {
+        if let ExprKind::Load(place)
+        | ExprKind::Assign { place, .. }
+        | ExprKind::AssignOp { place, .. } = &expr.kind
+            && let Root::Local(local) = place.root
+        {
+            read.insert(local);
+        }
+    });
+    read
+}
+
+impl<'k> Lower<'k> {
+    fn new(kernel: &'k Kernel) -> Self {
+        let mut ptx = Builder::kernel(&entry::identifier(&kernel.signature.name.to_string()));
+        let exit = ptx.label();
+        Self {
+            kernel,
+            ptx,
+            numbers: Numbers::new(),
+            reachable: true,
+            locals: vec![None; kernel.locals.len()],
+            jumps: vec![None; kernel.n_loops],
+            used_labels: HashMap::new(),
+            exit,
+            faults: Vec::new(),
+            sites: Vec::new(),
+            files: Vec::new(),
+            last_loc: None,
+            names: Vec::new(),
+            shared_names: Vec::new(),
+            dynamic: Vec::new(),
+            static_shared: 0,
+            uses_channel: false,
+            temporary: None,
+        }
+    }
+}
+
+/// Where the value of a variable is.
+#[derive(Clone, Debug)]
+enum Binding {
+    /// In its own registers, which are written again and again.
+    Registers(Vec<Reg>),
+    /// In the operands of its initialiser.
+    Operands(Vec<Operand>),
+}
+
+/// Where the jumps of a loop or labelled block go.
+#[derive(Clone, Debug)]
+struct Jump {
+    on_break: Label,
+    on_continue: Option<Label>,
+    /// The registers of its value.
+    result: Vec<Reg>,
+}
