@@ -6,9 +6,7 @@ use firesteel_ptx::isa::{
 };
 use firesteel_ptx::modifier::{Cmp, DivMode, Ftz, Round};
 use firesteel_ptx::operand::Use;
-use firesteel_ptx::ty::{
-    CvtTy, FloatTy, LogicTy, RealTy, ShrTy, SignedTy, SingleTy, Ty as PtxTy,
-};
+use firesteel_ptx::ty::{CvtTy, FloatTy, LogicTy, RealTy, ShrTy, SignedTy, SingleTy, Ty as PtxTy};
 
 use super::emit::when;
 use super::number::Fact;

@@ -105,6 +105,11 @@ impl Lower<'_> {
         self.hoisted(reg, |d| op::ld(Space::Param, mem_ty(ty), d, Addr::symbol(name, 0)))
     }
 
+    /// The same, loaded where it is used.
+    pub(super) fn param_here(&mut self, name: &str, ty: Scalar) -> Reg {
+        self.pure(reg_ty(ty), |d| op::ld(Space::Param, mem_ty(ty), d, Addr::symbol(name, 0)))
+    }
+
     /// The finished module.
     pub(super) fn module(mut self) -> (Module, Self) {
         if self.uses_channel {

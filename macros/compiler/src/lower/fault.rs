@@ -277,14 +277,15 @@ impl Lower<'_> {
     /// The address of the channel in global memory.
     fn channel(&mut self) -> Reg {
         self.uses_channel = true;
-        let generic = self.param(CHANNEL, Scalar::U64);
-        self.hoisted(PtxTy::B64, |d| to_global(d, generic))
+        // Not hoisted: most threads never need it.
+        let generic = self.param_here(CHANNEL, Scalar::U64);
+        self.pure(PtxTy::B64, |d| to_global(d, generic))
     }
 
     /// The number that the host gave to this kernel.
     fn kernel_number(&mut self) -> Reg {
         self.uses_channel = true;
-        self.param(KERNEL_ID, Scalar::U32)
+        self.param_here(KERNEL_ID, Scalar::U32)
     }
 }
 
