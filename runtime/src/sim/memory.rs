@@ -1,0 +1,148 @@
+//! The memories of a simulated device.
+//!
+//! | memory | type | lives as long as |
+//! | --- | --- | --- |
+//! | global, constants, module variables | [`Memory`], in a launch [`GlobalView`] | the device |
+//! | shared | [`SharedMemory`] | a worker; [`SharedMemory::begin_block`] makes it a block's |
+//! | local | [`LocalMemory`] | a worker; [`LocalMemory::begin_block`] makes it a warp's |
+//!
+//! Accesses are made for a whole warp at once: 32 addresses, a mask of active lanes, and a row of
+//! 32 values for each element of a vector. With checks on, each access is tested for liveness,
+//! bounds, alignment, initialised bytes and races; with checks off, for bounds and alignment,
+//! without which the simulator itself would be at risk. The first violation, in order of lanes,
+//! is returned; what a failed access leaves in memory is not defined.
+//!
+//! Generic addresses are global addresses, except in two windows that stand for shared and local
+//! memory: see [`resolve`]. `.shared` and `.local` addresses start at 0.
+
+mod global;
+mod group;
+mod local;
+mod shared;
+mod view;
+
+pub use global::{HostError, Memory};
+pub use local::LocalMemory;
+pub use shared::{SharedMemory, Variable};
+pub use view::{Cache, GlobalView};
+
+use super::report::{AccessKind, Space, Touch, Violation};
+
+/// One value, or address, for each lane of a warp.
+pub type Lanes = [u64; 32];
+
+/// Success, or what is wrong with the access of some lane.
+pub type Checked = Result<(), Box<Violation>>;
+
+/// First generic address of the shared window. Bits 24 to 31 of an address in it name the rank of
+/// a block in its cluster, for `shared::cluster`.
+pub const SHARED_WINDOW: u64 = 0x0001_0000_0000_0000;
+/// First generic address of the local window.
+pub const LOCAL_WINDOW: u64 = 0x0002_0000_0000_0000;
+/// First generic address of the kernel's parameters.
+pub const PARAM_WINDOW: u64 = 0x0003_0000_0000_0000;
+/// Bytes of each window.
+pub const WINDOW: u64 = 1 << 32;
+
+/// The space that a generic address points to, and the address in that space.
+///
+/// PTX ISA, "Generic Addressing", `cvta` and `isspacep`.
+#[inline(always)]
+pub const fn resolve(generic: u64) -> (Space, u64) {
+    if generic < SHARED_WINDOW {
+        return (Space::Global, generic);
+    }
+    match generic & !(WINDOW - 1) {
+        SHARED_WINDOW => (Space::Shared, generic - SHARED_WINDOW),
+        LOCAL_WINDOW => (Space::Local, generic - LOCAL_WINDOW),
+        PARAM_WINDOW => (Space::Param, generic - PARAM_WINDOW),
+        _ => (Space::Global, generic),
+    }
+}
+
+/// The generic address of `address` in `space`: `cvta`.
+#[inline(always)]
+pub const fn generic(space: Space, address: u64) -> u64 {
+    match space {
+        Space::Global | Space::Const => address,
+        Space::Shared => SHARED_WINDOW + address,
+        Space::Local => LOCAL_WINDOW + address,
+        Space::Param => PARAM_WINDOW + address,
+    }
+}
+
+/// The shape of an access: a vector of `count` elements of `width` bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// Bytes of an element: 1, 2, 4 or 8.
+    pub width: u32,
+    /// Elements: 1, 2, 4 or 8. The whole must be aligned to its size.
+    pub count: u32,
+    /// Volatile, relaxed, acquire, release or atomic: does not race with its like, and eight
+    /// bytes never tear.
+    pub strong: bool,
+}
+
+impl Access {
+    /// A weak access to one element.
+    pub const fn scalar(width: u32) -> Access {
+        Access { width, count: 1, strong: false }
+    }
+
+    /// A weak access to a vector.
+    pub const fn vector(width: u32, count: u32) -> Access {
+        Access { width, count, strong: false }
+    }
+
+    /// The same access, strong.
+    #[must_use]
+    pub const fn strong(self) -> Access {
+        Access { strong: true, ..self }
+    }
+
+    /// Bytes of the whole.
+    #[inline(always)]
+    pub const fn bytes(self) -> u32 {
+        self.width * self.count
+    }
+
+    fn touch(self, kind: AccessKind, space: Space, address: u64) -> Touch {
+        Touch { kind, space, address, bytes: self.bytes() }
+    }
+}
+
+/// Calls `f` for each lane of `mask`, in order, until it fails.
+#[inline(always)]
+fn try_each_lane<E>(mask: u32, mut f: impl FnMut(usize) -> Result<(), E>) -> Result<(), E> {
+    let mut rest = mask;
+    while rest != 0 {
+        f(rest.trailing_zeros() as usize)?;
+        rest &= rest - 1;
+    }
+    Ok(())
+}
+
+/// Calls `f` for each lane of `mask`, in order. A full mask gives a loop that can be unrolled.
+#[inline(always)]
+fn each_lane(mask: u32, mut f: impl FnMut(usize)) {
+    if mask == u32::MAX {
+        (0..32).for_each(f);
+        return;
+    }
+    let mut rest = mask;
+    while rest != 0 {
+        f(rest.trailing_zeros() as usize);
+        rest &= rest - 1;
+    }
+}
+
+/// The words that `bytes` bytes at `offset` touch, each with its touched bytes.
+#[inline(always)]
+fn touched_words(offset: usize, bytes: u32) -> impl Iterator<Item = (usize, u32)> {
+    let (first, whole) = (offset / 4, bytes as usize / 4);
+    let part = if bytes < 4 { ((1u32 << bytes) - 1) << (offset % 4) } else { 15 };
+    (first..first + whole.max(1)).map(move |word| (word, part))
+}
+
+#[cfg(test)]
+mod tests;

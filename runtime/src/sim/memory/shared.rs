@@ -1,0 +1,359 @@
+//! The shared memory of the block that a worker is running.
+//!
+//! A block runs on one host thread at a time, so its shared memory is plain bytes.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::{Access, Checked, Lanes, each_lane, touched_words, try_each_lane};
+use crate::sim::race::shared::{Accessor, SharedShadow};
+use crate::sim::race::{Actor, Party, Strength};
+use crate::sim::report::{AccessKind, Fault, Region, Space, Violation};
+
+/// A variable in shared memory, for reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name in the kernel.
+    pub name: String,
+    /// First address.
+    pub offset: u32,
+    /// Bytes.
+    pub size: u32,
+}
+
+/// Shared memory of one block.
+#[derive(Clone, Debug)]
+pub struct SharedMemory {
+    bytes: Vec<u8>,
+    variables: Arc<[Variable]>,
+    shadow: Option<SharedShadow>,
+}
+
+/// What one warp-wide access is.
+#[derive(Clone, Copy)]
+struct Request<'a> {
+    by: Actor<'a>,
+    access: Access,
+    kind: AccessKind,
+}
+
+impl SharedMemory {
+    /// Shared memory of a kernel with these variables; `checked` tracks initialised bytes and races.
+    pub fn new(variables: Arc<[Variable]>, checked: bool) -> SharedMemory {
+        SharedMemory { bytes: Vec::new(), variables, shadow: checked.then(SharedShadow::default) }
+    }
+
+    /// Makes this the memory of the next block: `bytes` bytes, none of them written.
+    pub fn begin_block(&mut self, bytes: usize) {
+        self.bytes.resize(bytes, 0);
+        if let Some(shadow) = &mut self.shadow {
+            shadow.begin_block(bytes);
+        }
+    }
+
+    /// Bytes of the block's shared memory.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether the block has none.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Loads element `k` of each active lane's vector into `out[k][lane]`, zero-extended.
+    #[inline]
+    pub fn load(
+        &mut self,
+        by: Actor<'_>,
+        access: Access,
+        addresses: &Lanes,
+        mask: u32,
+        out: &mut [Lanes],
+    ) -> Checked {
+        let request = Request { by, access, kind: AccessKind::Load };
+        self.check_bounds(request, addresses, mask)?;
+        self.check_reads(request, addresses, mask)?;
+        let width = access.width as usize;
+        each_lane(mask, |lane| {
+            let mut at = addresses[lane] as usize;
+            for row in out.iter_mut().take(access.count as usize) {
+                row[lane] = get(&self.bytes, at, width);
+                at += width;
+            }
+        });
+        Ok(())
+    }
+
+    /// Stores `values[k][lane]` as element `k` of each active lane's vector. Of lanes that store
+    /// to one location the highest wins.
+    #[inline]
+    pub fn store(
+        &mut self,
+        by: Actor<'_>,
+        access: Access,
+        addresses: &Lanes,
+        mask: u32,
+        values: &[Lanes],
+    ) -> Checked {
+        let kind = if access.strong { AccessKind::Atomic } else { AccessKind::Store };
+        let request = Request { by, access, kind };
+        self.check_bounds(request, addresses, mask)?;
+        self.note_writes(request, addresses, mask, values)?;
+        let width = access.width as usize;
+        each_lane(mask, |lane| {
+            let mut at = addresses[lane] as usize;
+            for row in values.iter().take(access.count as usize) {
+                put(&mut self.bytes, at, width, row[lane]);
+                at += width;
+            }
+        });
+        Ok(())
+    }
+
+    /// Replaces each active lane's value of `width` bytes by `op(lane, old)`, one lane after the
+    /// other, and puts the old values into `out`.
+    #[inline]
+    pub fn atomic(
+        &mut self,
+        by: Actor<'_>,
+        width: u32,
+        addresses: &Lanes,
+        mask: u32,
+        (out, op): (&mut Lanes, impl Fn(usize, u64) -> u64),
+    ) -> Checked {
+        let access = Access::scalar(width).strong();
+        let request = Request { by, access, kind: AccessKind::Atomic };
+        self.check_bounds(request, addresses, mask)?;
+        self.check_initialised(request, addresses, mask)?;
+        self.note_writes(request, addresses, mask, &[[0; 32]])?;
+        each_lane(mask, |lane| {
+            let at = addresses[lane] as usize;
+            out[lane] = get(&self.bytes, at, width as usize);
+            put(&mut self.bytes, at, width as usize, op(lane, out[lane]));
+        });
+        Ok(())
+    }
+
+    /// Reads bytes on behalf of one lane: the source of an asynchronous copy, a matrix operand.
+    pub fn read_bytes(
+        &mut self,
+        by: Actor<'_>,
+        lane: usize,
+        address: u64,
+        out: &mut [u8],
+    ) -> Checked {
+        let range = self.run(by, lane, address, out.len(), AccessKind::Load)?;
+        out.copy_from_slice(&self.bytes[range]);
+        Ok(())
+    }
+
+    /// Writes bytes on behalf of one lane, when an asynchronous copy lands.
+    pub fn write_bytes(
+        &mut self,
+        by: Actor<'_>,
+        lane: usize,
+        address: u64,
+        bytes: &[u8],
+    ) -> Checked {
+        let range = self.run(by, lane, address, bytes.len(), AccessKind::AsyncCopy)?;
+        self.bytes[range].copy_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Checks and notes an access of one lane to a run of bytes of any length and alignment.
+    fn run(
+        &mut self,
+        by: Actor<'_>,
+        lane: usize,
+        address: u64,
+        len: usize,
+        kind: AccessKind,
+    ) -> Result<Range<usize>, Box<Violation>> {
+        let request = Request { by, access: Access::vector(1, len as u32), kind };
+        let start = usize::try_from(address).unwrap_or(usize::MAX);
+        let end = start.saturating_add(len);
+        if end > self.bytes.len() {
+            return Err(self.violation(request, lane, address, Problem::OutOfBounds));
+        }
+        let Some(shadow) = &mut self.shadow else { return Ok(start..end) };
+        let accessor = Accessor { by, lane: lane as u32, strength: Strength::Weak };
+        for word in start / 4..end.div_ceil(4) {
+            let (from, to) = (start.max(word * 4) - word * 4, end.min(word * 4 + 4) - word * 4);
+            let part = ((1u32 << to) - (1 << from)) as u8;
+            let problem = match kind {
+                AccessKind::Load if shadow.initialised(word) & part != part => {
+                    Some(Problem::Uninitialised)
+                }
+                AccessKind::Load => shadow.read(word, part, accessor).map(Problem::Race),
+                AccessKind::Store | AccessKind::Atomic | AccessKind::AsyncCopy => {
+                    shadow.write(word, part, accessor).map(Problem::Race)
+                }
+            };
+            if let Some(problem) = problem {
+                return Err(self.violation(request, lane, address, problem));
+            }
+        }
+        Ok(start..end)
+    }
+
+    #[inline(always)]
+    fn check_bounds(&self, request: Request<'_>, addresses: &Lanes, mask: u32) -> Checked {
+        let bytes = u64::from(request.access.bytes());
+        let size = self.bytes.len() as u64;
+        try_each_lane(mask, |lane| {
+            let address = addresses[lane];
+            if bytes > size || address > size - bytes {
+                return Err(self.violation(request, lane, address, Problem::OutOfBounds));
+            }
+            if address & (bytes - 1) != 0 {
+                return Err(self.violation(request, lane, address, Problem::Misaligned));
+            }
+            Ok(())
+        })
+    }
+
+    #[inline(always)]
+    fn check_initialised(&self, request: Request<'_>, addresses: &Lanes, mask: u32) -> Checked {
+        let Some(shadow) = &self.shadow else { return Ok(()) };
+        try_each_lane(mask, |lane| {
+            for (word, part) in touched_words(addresses[lane] as usize, request.access.bytes()) {
+                if u32::from(shadow.initialised(word)) & part != part {
+                    let problem = Problem::Uninitialised;
+                    return Err(self.violation(request, lane, addresses[lane], problem));
+                }
+            }
+            Ok(())
+        })
+    }
+
+    #[inline(always)]
+    fn check_reads(&mut self, request: Request<'_>, addresses: &Lanes, mask: u32) -> Checked {
+        self.check_initialised(request, addresses, mask)?;
+        let Some(shadow) = &mut self.shadow else { return Ok(()) };
+        let found = try_each_lane(mask, |lane| {
+            for (word, part) in touched_words(addresses[lane] as usize, request.access.bytes()) {
+                if let Some(other) = shadow.read(word, part as u8, accessor(request, lane)) {
+                    return Err((lane, other));
+                }
+            }
+            Ok(())
+        });
+        found.map_err(|(lane, other)| {
+            self.violation(request, lane, addresses[lane], Problem::Race(other))
+        })
+    }
+
+    #[inline(always)]
+    fn note_writes(
+        &mut self,
+        request: Request<'_>,
+        addresses: &Lanes,
+        mask: u32,
+        values: &[Lanes],
+    ) -> Checked {
+        let Some(shadow) = &mut self.shadow else { return Ok(()) };
+        let found = try_each_lane(mask, |lane| {
+            for (word, part) in touched_words(addresses[lane] as usize, request.access.bytes()) {
+                if let Some(other) = shadow.write(word, part as u8, accessor(request, lane))
+                    && !is_same_store(request.by, &other, (lane, mask), addresses, values)
+                {
+                    return Err((lane, other));
+                }
+            }
+            Ok(())
+        });
+        found.map_err(|(lane, other)| {
+            self.violation(request, lane, addresses[lane], Problem::Race(other))
+        })
+    }
+
+    #[cold]
+    fn violation(
+        &self,
+        request: Request<'_>,
+        lane: usize,
+        address: u64,
+        problem: Problem,
+    ) -> Box<Violation> {
+        let touch = request.access.touch(request.kind, Space::Shared, address);
+        let region = self.region(address);
+        let fault = match problem {
+            Problem::OutOfBounds => Fault::OutOfBounds { touch, nearest: region },
+            Problem::Misaligned => Fault::Misaligned { touch },
+            Problem::Uninitialised => Fault::Uninitialised { touch, region },
+            Problem::Race(other) => Fault::Race { touch, region, other },
+        };
+        Violation::boxed(lane, fault)
+    }
+
+    /// The variable at or nearest below an address, or the whole of it.
+    fn region(&self, address: u64) -> Option<Region> {
+        let below = self.variables.iter().filter(|it| u64::from(it.offset) <= address);
+        if let Some(found) = below.max_by_key(|it| it.offset) {
+            let name = format!("shared variable `{}`", found.name);
+            return Some(Region { name, base: found.offset.into(), size: found.size.into() });
+        }
+        let size = self.bytes.len() as u64;
+        (size != 0).then(|| Region { name: "the block's shared memory".to_owned(), base: 0, size })
+    }
+}
+
+enum Problem {
+    OutOfBounds,
+    Misaligned,
+    Uninitialised,
+    Race(Party),
+}
+
+#[inline(always)]
+fn accessor(request: Request<'_>, lane: usize) -> Accessor<'_> {
+    let strength = if request.access.strong { Strength::Strong } else { Strength::Weak };
+    Accessor { by: request.by, lane: lane as u32, strength }
+}
+
+/// Whether the other party is a lane of this very store that stores the same value.
+#[cold]
+fn is_same_store(
+    by: Actor<'_>,
+    other: &Party,
+    (lane, mask): (usize, u32),
+    addresses: &Lanes,
+    values: &[Lanes],
+) -> bool {
+    let other_lane = other.thread as usize % 32;
+    other.kind == AccessKind::Store
+        && (other.thread / 32, other.pc) == (by.warp, by.pc)
+        && mask >> other_lane & 1 == 1
+        && addresses[other_lane] == addresses[lane]
+        && values.iter().all(|it| it[other_lane] == it[lane])
+}
+
+/// The value of `width` bytes at `at`, whose bounds are checked.
+#[inline(always)]
+pub(super) fn get(bytes: &[u8], at: usize, width: usize) -> u64 {
+    match width {
+        4 => u32::from_le_bytes(array(&bytes[at..at + 4])).into(),
+        8 => u64::from_le_bytes(array(&bytes[at..at + 8])),
+        2 => u16::from_le_bytes(array(&bytes[at..at + 2])).into(),
+        _ => bytes[at].into(),
+    }
+}
+
+/// Puts the low `width` bytes of a value at `at`, whose bounds are checked.
+#[inline(always)]
+pub(super) fn put(bytes: &mut [u8], at: usize, width: usize, value: u64) {
+    match width {
+        4 => bytes[at..at + 4].copy_from_slice(&(value as u32).to_le_bytes()),
+        8 => bytes[at..at + 8].copy_from_slice(&value.to_le_bytes()),
+        2 => bytes[at..at + 2].copy_from_slice(&(value as u16).to_le_bytes()),
+        _ => bytes[at] = value as u8,
+    }
+}
+
+#[inline(always)]
+fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    let mut array = [0; N];
+    array.copy_from_slice(bytes);
+    array
+}
