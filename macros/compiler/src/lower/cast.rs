@@ -89,7 +89,7 @@ impl Lower<'_> {
     }
 
     /// `x` with its last bit set where `lost` holds.
-    fn make_odd(&mut self, x: Reg, lost: Reg) -> Operand {
+    pub(super) fn make_odd(&mut self, x: Reg, lost: Reg) -> Operand {
         let bits = self.float_bits(x.into(), Scalar::F32);
         let odd = self.pure(PtxTy::B32, |d| op::or(LogicTy::B32, d, bits.clone(), Operand::Int(1)));
         let bits = self.pure(PtxTy::B32, |d| op::selp(CompareTy::B32, d, odd, bits, lost));

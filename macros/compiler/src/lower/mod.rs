@@ -8,6 +8,7 @@
 //! - `place`, `fault`: memory, its bounds, and what happens to a thread that fails a check.
 //! - `entry`: parameters, directives, the module around the function.
 //! - `intrinsic`: one function for each group of intrinsics.
+//! - `math`: the elementary functions, from exact operations.
 //!
 //! Registers of variables: a mutable one keeps one virtual register for each of its scalars
 //! (matrix instructions accumulate in place), an immutable one is the operands that its
@@ -23,6 +24,7 @@ mod entry;
 mod expr;
 mod fault;
 mod intrinsic;
+mod math;
 mod number;
 pub(crate) mod op;
 mod place;
@@ -67,6 +69,8 @@ pub(crate) struct Lower<'k> {
     dynamic: Vec<String>,
     /// Bytes of static shared memory so far.
     static_shared: u32,
+    /// The shared array through which block reductions pass, if there is one.
+    reduce_scratch: Option<String>,
     uses_channel: bool,
     /// The register that the last instruction wrote, if only the expression under way knows it,
     /// and the hash under which its value is noted.
@@ -139,6 +143,7 @@ impl<'k> Lower<'k> {
             shared_names: Vec::new(),
             dynamic: Vec::new(),
             static_shared: 0,
+            reduce_scratch: None,
             uses_channel: false,
             temporary: None,
         }

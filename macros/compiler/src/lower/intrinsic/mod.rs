@@ -19,8 +19,9 @@ mod sync;
 mod vector;
 mod warp;
 
+use super::expr::scalar_of;
 use super::{Lower, Operand, Val};
-use crate::hir::{Arg, Call, Expr, Op, SpanRange, Ty};
+use crate::hir::{Arg, Call, Expr, Op, Scalar, SpanRange, Ty};
 
 impl Lower<'_> {
     /// Lowers a call of an intrinsic.
@@ -231,5 +232,17 @@ impl Lower<'_> {
     /// The same for scalar arguments.
     pub(super) fn operands_of(&mut self, call: &Call) -> Vec<Operand> {
         self.values(call).iter().map(Val::one).collect()
+    }
+
+    /// The same where there are three.
+    pub(super) fn three(&mut self, call: &Call) -> [Operand; 3] {
+        let args = self.operands_of(call);
+        <[Operand; 3]>::try_from(args)
+            .unwrap_or_else(|args| unreachable!("{} arguments instead of three", args.len()))
+    }
+
+    /// The type of the first argument by value, on which most intrinsics depend.
+    pub(super) fn type_of_first(&self, call: &Call) -> Scalar {
+        call.args.iter().find_map(Arg::value).map_or(Scalar::U32, |arg| scalar_of(&arg.ty))
     }
 }

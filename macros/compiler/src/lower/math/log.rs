@@ -106,7 +106,8 @@ impl Math<'_, '_> {
         let lo = self.add(part.lo, correction);
         let result = self.ln_join(split.exponent, Pair { hi: part.hi, lo });
         let result = self.log_specials(one_up, result);
-        let result = self.identity_below(self.pick(2.980_232_2e-8, 5.551_115_123_125_783e-17), x, result);
+        let result =
+            self.identity_below(self.pick(2.980_232_2e-8, 5.551_115_123_125_783e-17), x, result);
         self.keep_nan(x, result)
     }
 

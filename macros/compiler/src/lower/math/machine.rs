@@ -81,6 +81,11 @@ impl<'a, 'k> Math<'a, 'k> {
         }
     }
 
+    /// A result as others take it.
+    pub(crate) fn operand(&self, num: Num) -> Value {
+        self.value(num)
+    }
+
     fn arg(&self, num: impl Into<Num>) -> Use {
         Use(self.value(num.into()))
     }
@@ -141,12 +146,7 @@ impl Math<'_, '_> {
         self.put(ty.ty(), |d| isa::MulFloat { round, ftz: None, sat: None, ty, d, a, b })
     }
 
-    pub(super) fn fma(
-        &mut self,
-        a: impl Into<Num>,
-        b: impl Into<Num>,
-        c: impl Into<Num>,
-    ) -> Num {
+    pub(super) fn fma(&mut self, a: impl Into<Num>, b: impl Into<Num>, c: impl Into<Num>) -> Num {
         let (ty, a, b, c) = (self.float(), self.arg(a), self.arg(b), self.arg(c));
         let round = Round::Rn;
         self.put(ty.ty(), |d| isa::FmaFloat {
@@ -190,8 +190,7 @@ impl Math<'_, '_> {
     /// The nearest value in the bounds; of a NaN, the lower one.
     pub(super) fn clamp(&mut self, a: impl Into<Num>, low: f64, high: f64) -> Num {
         let (ty, a, low) = (self.float(), self.arg(a), self.arg(low));
-        let max =
-            self.put(ty.ty(), |d| isa::MaxFloat { ftz: None, nan: None, ty, d, a, b: low });
+        let max = self.put(ty.ty(), |d| isa::MaxFloat { ftz: None, nan: None, ty, d, a, b: low });
         let (a, high) = (self.arg(max), self.arg(high));
         self.put(ty.ty(), |d| isa::MinFloat { ftz: None, nan: None, ty, d, a, b: high })
     }
@@ -202,9 +201,9 @@ impl Math<'_, '_> {
         self.put(ty.ty(), |d| isa::Copysign { ty, d, a, b })
     }
 
-    /// Without the fraction.
-    pub(super) fn trunc(&mut self, a: impl Into<Num>) -> Num {
-        self.convert(CvtRound::Rzi, self.float_cvt(), self.float_cvt(), a)
+    /// The nearest integer in that direction.
+    pub(super) fn to_whole(&mut self, round: CvtRound, a: impl Into<Num>) -> Num {
+        self.convert(round, self.float_cvt(), self.float_cvt(), a)
     }
 
     /// Whether the comparison of two floats holds.
@@ -343,7 +342,7 @@ impl Math<'_, '_> {
     ) -> [Num; N] {
         let results = usual.map(|num| {
             let ty = match num {
-                Num::Reg(reg) => self.cx.ptx.reg_ty(reg),
+                Num::Reg(reg) => self.cx.reg_ty(reg),
                 Num::Real(_) => self.float().ty(),
                 Num::Int(_) => self.bits_ty().ty(),
             };

@@ -20,7 +20,7 @@ mod trig;
 
 pub(crate) use machine::{Math, Num, Real};
 
-use firesteel_ptx::modifier::Cmp;
+use firesteel_ptx::modifier::{Cmp, CvtRound};
 
 /// A number in two parts: `hi` is the sum rounded, `lo` what is missing.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +34,44 @@ impl Math<'_, '_> {
     pub(crate) fn rsqrt(&mut self, x: Num) -> Num {
         let root = self.sqrt(x);
         self.rcp(root)
+    }
+
+    /// The largest integer not above.
+    pub(crate) fn floor(&mut self, x: Num) -> Num {
+        self.to_whole(CvtRound::Rmi, x)
+    }
+
+    /// The smallest integer not below.
+    pub(crate) fn ceil(&mut self, x: Num) -> Num {
+        self.to_whole(CvtRound::Rpi, x)
+    }
+
+    /// Without the fraction.
+    pub(crate) fn trunc(&mut self, x: Num) -> Num {
+        self.to_whole(CvtRound::Rzi, x)
+    }
+
+    /// The nearest integer, half way to the even one.
+    pub(crate) fn round_ties_even(&mut self, x: Num) -> Num {
+        self.to_whole(CvtRound::Rni, x)
+    }
+
+    /// The nearest integer, half way away from 0. The fraction is exact.
+    pub(crate) fn round(&mut self, x: Num) -> Num {
+        let whole = self.trunc(x);
+        let fraction = self.sub(x, whole);
+        let fraction = self.abs(fraction);
+        let up = self.compare(Cmp::Ge, fraction, 0.5);
+        let one = self.copysign(1.0, x);
+        let further = self.add(whole, one);
+        let result = self.select(up, further, whole);
+        self.copysign(result, x)
+    }
+
+    /// The fraction, with the sign of `x`.
+    pub(crate) fn fract(&mut self, x: Num) -> Num {
+        let whole = self.trunc(x);
+        self.sub(x, whole)
     }
 
     /// `c[0] + x * (c[1] + x * (..))`.

@@ -367,8 +367,7 @@ impl Math<'_, '_> {
         }
         let amount = self.and(at, 63);
         let amount = self.amount_of_int(amount);
-        let window =
-            words.windows(2).map(|two| self.shift_pair(two[0], two[1], amount)).collect();
+        let window = words.windows(2).map(|two| self.shift_pair(two[0], two[1], amount)).collect();
         (significand, window)
     }
 
