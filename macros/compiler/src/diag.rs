@@ -152,6 +152,9 @@ pub enum Code {
     DynamicRegisterIndex,
     /// `#[unroll]` on a loop whose trip count is not constant, or too large.
     CannotUnroll,
+    // Ours.
+    /// A defect of the compiler.
+    Internal,
 }
 
 impl Code {
@@ -196,7 +199,8 @@ impl Code {
             | Self::NeedsArch
             | Self::BadBlockShape
             | Self::DynamicRegisterIndex
-            | Self::CannotUnroll => false,
+            | Self::CannotUnroll
+            | Self::Internal => false,
         }
     }
 }

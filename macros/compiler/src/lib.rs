@@ -6,6 +6,8 @@ pub mod ast;
 mod attr;
 mod desugar;
 pub mod diag;
+mod expand;
+mod fold;
 pub mod hir;
 pub mod infer;
 pub mod intrinsics;
@@ -30,6 +32,47 @@ pub fn analyze(attr: TokenStream, item: TokenStream) -> Result<hir::Kernel, Vec<
         Some((ast, facts)) if diags.is_empty() => Ok(desugar::desugar(ast, &facts)),
         Some(_) | None => Err(diags.take()),
     }
+}
+
+/// A compiled kernel.
+#[derive(Debug)]
+pub struct Compiled {
+    /// What the host sees of it.
+    pub signature: hir::Signature,
+    /// The function, and what the host must know of it.
+    pub lowered: lower::Lowered,
+    /// The module as text.
+    pub ptx: String,
+}
+
+/// Compiles the function under `#[gpu_kernel(attr)]` to PTX.
+///
+/// # Errors
+/// What is wrong with it, all of it.
+pub fn compile(attr: TokenStream, item: TokenStream) -> Result<Compiled, Vec<diag::Diag>> {
+    let kernel = analyze(attr, item)?;
+    let mut diags = Diags::new();
+    back(kernel, &mut diags).ok_or_else(|| diags.take())
+}
+
+/// The passes of the back: constants, then PTX that verifies, or reports.
+fn back(kernel: hir::Kernel, diags: &mut Diags) -> Option<Compiled> {
+    let kernel = fold::fold(kernel, diags);
+    if !diags.is_empty() {
+        return None;
+    }
+    let lowered = lower::lower(&kernel);
+    let ptx = firesteel_ptx::emit(&lowered.module);
+    if let Err(error) = firesteel_ptx::verify(&lowered.module) {
+        let at = kernel.signature.name.span();
+        let message = format!("the compiler made PTX that is wrong: {error}\n{ptx}");
+        diags.push(
+            diag::Diag::new(diag::Code::Internal, at, message)
+                .help("this is a defect of Firesteel; please report it with the kernel"),
+        );
+        return None;
+    }
+    Some(Compiled { signature: kernel.signature, lowered, ptx })
 }
 
 /// The passes of the front: a tree with its types, and reports.

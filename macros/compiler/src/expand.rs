@@ -1,0 +1,311 @@
+//! The module that takes the kernel's place: its PTX, what the host must know of it, and `launch`.
+//!
+//! Names of ours are hygienic, so a parameter may be called `device`. All else is named by its
+//! path from `::firesteel`.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::quote;
+
+use crate::hir::{Param, ParamKind, Scalar, Signature};
+use crate::lower::{Lowered, Site, SiteKind};
+
+/// The module of a kernel.
+pub(crate) fn module(signature: &Signature, lowered: &Lowered, ptx: &str) -> TokenStream {
+    let constants = constants(signature);
+    let kernel = kernel(signature, lowered);
+    let run = run(signature, lowered.uses_channel);
+    around(
+        signature,
+        &quote! {
+            #constants
+            /// The kernel as PTX text.
+            pub const PTX: &str = #ptx;
+            #kernel
+            #run
+        },
+    )
+}
+
+/// The module of a kernel with errors: it can be called as the right one could, so that nothing
+/// else is reported.
+pub(crate) fn stub(signature: &Signature) -> TokenStream {
+    let constants = constants(signature);
+    let names = names(signature);
+    let params = host_params(signature);
+    around(
+        signature,
+        &quote! {
+            #constants
+            fn run(
+                _: &::firesteel::Stream, _: ::firesteel::LaunchConfig, #(#params),*
+            ) -> ::firesteel::Result<()> {
+                let _ = (#(#names,)*);
+                ::core::panic!("the kernel did not compile")
+            }
+        },
+    )
+}
+
+/// The module around what differs between a kernel and a stub.
+fn around(signature: &Signature, inside: &TokenStream) -> TokenStream {
+    let Signature { name, vis, attrs, .. } = signature;
+    let launch = launch(signature);
+    let launch_on = launch_on(signature);
+    quote! {
+        #(#attrs)*
+        #[allow(non_snake_case, clippy::too_many_arguments)]
+        #vis mod #name {
+            #inside
+            #launch
+            #launch_on
+        }
+    }
+}
+
+fn constants(signature: &Signature) -> TokenStream {
+    let [x, y, z] = signature.options.block;
+    quote! {
+        /// Threads of a block along x, y and z.
+        pub const BLOCK: [u32; 3] = [#x, #y, #z];
+    }
+}
+
+/// A name that no parameter can have.
+fn ours(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
+}
+
+fn names(signature: &Signature) -> Vec<&Ident> {
+    signature.params.iter().map(|param| &param.name).collect()
+}
+
+/// The type of a scalar on the host.
+fn host_scalar(ty: Scalar) -> TokenStream {
+    let name = Ident::new(ty.name(), Span::call_site());
+    match ty {
+        Scalar::F16 | Scalar::Bf16 => quote!(::firesteel::half::#name),
+        Scalar::Bool
+        | Scalar::I8
+        | Scalar::I16
+        | Scalar::I32
+        | Scalar::I64
+        | Scalar::Isize
+        | Scalar::U8
+        | Scalar::U16
+        | Scalar::U32
+        | Scalar::U64
+        | Scalar::Usize
+        | Scalar::F32
+        | Scalar::F64 => quote!(::core::primitive::#name),
+    }
+}
+
+/// The parameters of `launch`: buffers for slices.
+fn host_params(signature: &Signature) -> Vec<TokenStream> {
+    signature.params.iter().map(host_param).collect()
+}
+
+fn host_param(param: &Param) -> TokenStream {
+    let name = &param.name;
+    match param.kind {
+        ParamKind::Scalar { ty, .. } => {
+            let ty = host_scalar(ty);
+            quote!(#name: #ty)
+        }
+        ParamKind::Slice { elem, mutable } => {
+            let elem = host_scalar(elem);
+            let reference = if mutable { quote!(&mut) } else { quote!(&) };
+            quote!(#name: #reference ::firesteel::GpuBuffer<#elem>)
+        }
+    }
+}
+
+/// The parameter that counts elements: of a kernel with a block of one axis, the last `u32`.
+fn count(signature: &Signature) -> Option<&Ident> {
+    let is_u32 = |param: &&Param| matches!(param.kind, ParamKind::Scalar { ty: Scalar::U32, .. });
+    let count = signature.params.iter().rev().find(is_u32);
+    count.filter(|_| signature.options.axes == 1).map(|param| &param.name)
+}
+
+/// `launch`: on the device's own stream, with a grid that covers the elements.
+fn launch(signature: &Signature) -> TokenStream {
+    let (params, names) = (host_params(signature), names(signature));
+    let (device, grid) = (ours("device"), ours("grid"));
+    let docs = launch_docs(signature);
+    let (extra, config) = match count(signature) {
+        Some(count) => (quote!(), quote!(::firesteel::Grid::cover(#count, BLOCK[0]))),
+        None => (quote!(#grid: (u32, u32, u32),), quote!(::firesteel::LaunchConfig::from(#grid))),
+    };
+    let unsafety = signature.options.unchecked.then(|| quote!(unsafe));
+    quote! {
+        #(#[doc = #docs])*
+        pub #unsafety fn launch(
+            #device: &::firesteel::Device, #(#params,)* #extra
+        ) -> ::firesteel::Result<()> {
+            run(&#device.stream(), #config, #(#names),*)
+        }
+    }
+}
+
+/// `launch_on`: on a stream, with everything said.
+fn launch_on(signature: &Signature) -> TokenStream {
+    let (params, names) = (host_params(signature), names(signature));
+    let (stream, config) = (ours("stream"), ours("config"));
+    let mut docs = vec![
+        " [`launch`] on a stream, with the number of blocks and the dynamic shared memory given."
+            .to_owned(),
+        String::new(),
+    ];
+    docs.extend(contract(signature));
+    let unsafety = signature.options.unchecked.then(|| quote!(unsafe));
+    quote! {
+        #(#[doc = #docs])*
+        pub #unsafety fn launch_on(
+            #stream: &::firesteel::Stream, #config: ::firesteel::LaunchConfig, #(#params),*
+        ) -> ::firesteel::Result<()> {
+            run(#stream, #config, #(#names),*)
+        }
+    }
+}
+
+fn launch_docs(signature: &Signature) -> Vec<String> {
+    let mut docs =
+        vec![format!(" Launches `{}` on the stream of a device.", signature.name), String::new()];
+    let count = count(signature);
+    for param in &signature.params {
+        let name = &param.name;
+        let mut line = match param.kind {
+            ParamKind::Scalar { ty, .. } => format!(" - `{name}`: `{ty}`"),
+            ParamKind::Slice { elem, mutable: false } => format!(" - `{name}`: `[{elem}]`, read"),
+            ParamKind::Slice { elem, mutable: true } => format!(" - `{name}`: `[{elem}]`, written"),
+        };
+        if count == Some(name) {
+            let threads = signature.options.block[0];
+            line += &format!("; as many blocks of {threads} threads as cover this number");
+        }
+        docs.push(line);
+    }
+    if count.is_none() {
+        docs.push(" - `grid`: blocks along x, y and z".to_owned());
+    }
+    docs.push(String::new());
+    docs.extend(contract(signature));
+    docs
+}
+
+/// What the caller must know of errors and, for an unchecked kernel, promise.
+fn contract(signature: &Signature) -> Vec<String> {
+    let mut docs = vec![
+        " # Errors".to_owned(),
+        " What keeps the launch from starting. What goes wrong on the device is reported by the \
+         next synchronisation."
+            .to_owned(),
+    ];
+    if signature.options.unchecked {
+        docs.extend([
+            String::new(),
+            " # Safety".to_owned(),
+            " Every index is in bounds and no integer is divided by zero.".to_owned(),
+        ]);
+    }
+    docs
+}
+
+/// `KERNEL`: what the runtime knows of the kernel.
+fn kernel(signature: &Signature, lowered: &Lowered) -> TokenStream {
+    let span = crate::span::SpanRange::from(signature.name.span());
+    let (name, file, line) = (entry_name(lowered), span.file(), span.line());
+    let params = signature.params.iter().map(param_def);
+    let sites = lowered.sites.iter().map(site);
+    let (uses_channel, static_shared) = (lowered.uses_channel, lowered.static_shared);
+    quote! {
+        /// The kernel, as the runtime loads it.
+        pub static KERNEL: ::firesteel::expansion::KernelDef =
+            ::firesteel::expansion::KernelDef::new(::firesteel::expansion::KernelSpec {
+                name: #name,
+                file: #file,
+                line: #line,
+                ptx: PTX,
+                block: BLOCK,
+                params: &[#(#params),*],
+                sites: &[#(#sites),*],
+                uses_channel: #uses_channel,
+                static_shared: #static_shared,
+            });
+    }
+}
+
+/// The name of the function in PTX.
+fn entry_name(lowered: &Lowered) -> &str {
+    lowered.module.functions.first().map_or("", |function| &function.name)
+}
+
+fn param_def(param: &Param) -> TokenStream {
+    let name = param.name.to_string();
+    let (ty, kind) = match param.kind {
+        ParamKind::Scalar { ty, .. } => (ty, quote!(Scalar)),
+        ParamKind::Slice { elem, mutable: false } => (elem, quote!(Slice)),
+        ParamKind::Slice { elem, mutable: true } => (elem, quote!(SliceMut)),
+    };
+    let ty = ty.name();
+    quote! {
+        ::firesteel::expansion::ParamDef {
+            name: #name, ty: #ty, kind: ::firesteel::expansion::ParamKind::#kind,
+        }
+    }
+}
+
+fn site(site: &Site) -> TokenStream {
+    let (file, line, column) = (site.span.file(), site.span.line(), site.span.column());
+    let kind = match &site.kind {
+        SiteKind::Bounds { array } => quote!(Bounds { array: #array }),
+        SiteKind::DivisionByZero => quote!(DivisionByZero),
+        SiteKind::Assert { message } => quote!(Assert { message: #message }),
+        SiteKind::Print { format, args } => {
+            let args = args.iter().map(|ty| print_arg(*ty));
+            quote! {
+                Print { format: #format, args: &[#(::firesteel::expansion::PrintArg::#args),*] }
+            }
+        }
+    };
+    quote! {
+        ::firesteel::expansion::Site {
+            file: #file, line: #line, column: #column,
+            kind: ::firesteel::expansion::SiteKind::#kind,
+        }
+    }
+}
+
+/// The variant of `PrintArg`: the type's name with a capital.
+fn print_arg(ty: Scalar) -> Ident {
+    let mut name = ty.name().to_owned();
+    name[..1].make_ascii_uppercase();
+    Ident::new(&name, Span::call_site())
+}
+
+/// `run`: collects the arguments and launches.
+fn run(signature: &Signature, uses_channel: bool) -> TokenStream {
+    let params = host_params(signature);
+    let (stream, config, args) = (ours("stream"), ours("config"), ours("args"));
+    let mut n_args = if uses_channel { 2_usize } else { 0 };
+    let mut pushes = TokenStream::new();
+    for param in &signature.params {
+        let (ident, name) = (&param.name, param.name.to_string());
+        pushes.extend(match param.kind {
+            ParamKind::Scalar { .. } => quote!(#args.scalar(#ident);),
+            ParamKind::Slice { mutable: false, .. } => quote!(#args.slice(#name, #ident)?;),
+            ParamKind::Slice { mutable: true, .. } => quote!(#args.slice_mut(#name, #ident)?;),
+        });
+        n_args += if matches!(param.kind, ParamKind::Scalar { .. }) { 1 } else { 2 };
+    }
+    quote! {
+        fn run(
+            #stream: &::firesteel::Stream, #config: ::firesteel::LaunchConfig, #(#params),*
+        ) -> ::firesteel::Result<()> {
+            #[allow(unused_mut)]
+            let mut #args = ::firesteel::expansion::Args::<#n_args>::new(&KERNEL);
+            #pushes
+            ::firesteel::expansion::launch(&KERNEL, #stream, #config, #args)
+        }
+    }
+}
