@@ -61,6 +61,7 @@ const BODIES: &[&str] = &[
     "'o: for r in 0..k { for c in 0..k { if w[c] > r { continue 'o; } if w[r] == 3 { break 'o; } z[c] += 1; } }",
     "z[i] = { let mut m = k; let s = m + { m = 3; m } + m; s };",
     "let u = x.len() as u32; z[i] = u as i32; y[u - 1] = 3.0; y[l[i]] = 2.0; y[7] = x[3] + x[3];",
+    "y[i] = x[i] % a; d[i] %= 3.0; h[i] %= h[0];",
     "let e; if k > 3 { e = 1; } else { e = 2; } z[i] = e;",
     "let c = [1, 2, 4]; let mut s = 0; for j in 0..3 { s += w[c[j]]; } z[i] = s; let idx = thread_idx_x(); let r = idx % 3; z[r] = 1;",
 ];

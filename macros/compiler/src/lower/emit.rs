@@ -88,10 +88,11 @@ impl Lower<'_> {
 
     /// The same for a register of a PTX type.
     pub(crate) fn in_ptx_reg(&mut self, operand: &Operand, ty: PtxTy) -> Reg {
-        if let Operand::Reg(reg) = operand {
-            return *reg;
-        }
-        let mov = mov_ty(ty);
+        let mov = match operand {
+            Operand::Reg(reg) => return *reg,
+            Operand::Special(special) => mov_ty(special.ty()),
+            Operand::Int(_) | Operand::F32(_) | Operand::F64(_) | Operand::Symbol(..) => mov_ty(ty),
+        };
         self.pure(ty, |d| Mov { ty: mov, d, a: Use(operand.clone()) })
     }
 
