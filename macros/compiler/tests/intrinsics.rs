@@ -1,34 +1,210 @@
-//! Every intrinsic, from tokens to PTX that the verifier accepts.
+//! Every row of the table of intrinsics with every type that it takes: from tokens to PTX that
+//! the verifier and the parser accept, and `ptxas` too where `PTXAS` names one.
 
 use std::str::FromStr;
 
+use firesteel_compiler::hir::Vector;
+use firesteel_compiler::intrinsics::{Class, Kind, Row, SigTy, rows};
+use firesteel_compiler::value::Scalar;
 use proc_macro2::TokenStream;
 
-/// The PTX of a kernel with that body and these slices: `x` is read, `y` written, of type `T`.
-fn ptx(attr: &str, ty: &str, out: &str, body: &str) -> String {
-    let item = format!("fn k(x: &[{ty}], y: &mut [{out}], n: u32) {{ {body} }}");
+const SCALARS: [Scalar; 15] = Scalar::ALL;
+
+/// The PTX of a kernel.
+fn ptx(attr: &str, item: &str) -> String {
     let tokens = |text: &str| TokenStream::from_str(text).unwrap();
-    let kernel = firesteel_compiler::analyze(tokens(attr), tokens(&item))
-        .unwrap_or_else(|diags| panic!("{item}: {diags:?}"));
+    let kernel = firesteel_compiler::analyze(tokens(attr), tokens(item)).unwrap_or_else(|diags| {
+        let messages: Vec<_> = diags.iter().map(|diag| &diag.message).collect();
+        panic!("{item}: {messages:?}")
+    });
     let lowered = firesteel_compiler::lower::lower(&kernel);
     let text = firesteel_ptx::emit(&lowered.module);
     if let Err(error) = firesteel_ptx::verify(&lowered.module) {
-        panic!("{error}\n{text}");
+        panic!("{item}: {error}\n{text}");
     }
     let again = firesteel_ptx::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     assert_eq!(firesteel_ptx::emit(&again), text);
+    assemble(&text);
     text
 }
 
-const FLOATS: [&str; 4] = ["f16", "bf16", "f32", "f64"];
+/// Lets NVIDIA's assembler judge, if there is one.
+fn assemble(text: &str) {
+    let Some(ptxas) = std::env::var_os("PTXAS") else {
+        return;
+    };
+    let target = text.lines().find_map(|line| line.strip_prefix(".target ")).unwrap();
+    let id = format!("{:?}", std::thread::current().id());
+    let path = std::env::temp_dir().join(format!("intrinsics-{}-{id}.ptx", std::process::id()));
+    std::fs::write(&path, text).unwrap();
+    let mut command = std::process::Command::new(ptxas);
+    // Assembling is for what the newest assembler still knows.
+    let target = if target < "sm_75" { "sm_75" } else { target };
+    let output = command.args(["-arch", target, "-o", "/dev/null"]).arg(&path).output().unwrap();
+    assert!(output.status.success(), "{}\n{text}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A call of a row under construction.
+#[derive(Default)]
+struct Case {
+    params: Vec<String>,
+    lets: Vec<String>,
+    args: Vec<String>,
+}
+
+/// The types of the generic parameters of a row, one of many assignments.
+type Types = Vec<(&'static str, Option<Scalar>)>;
+
+fn assignments(row: &Row) -> Vec<Types> {
+    let mut all: Vec<Types> = vec![Vec::new()];
+    for (index, (name, class)) in row.generics.iter().enumerate() {
+        let choices: Vec<Option<Scalar>> = match class {
+            Class::ConstU8 => vec![None],
+            // The type of an index does not concern the others.
+            _ if index > 0 => vec![Some(Scalar::U32), Some(Scalar::I16), Some(Scalar::Usize)],
+            class => SCALARS.into_iter().filter(|ty| class.contains(*ty)).map(Some).collect(),
+        };
+        all = all
+            .into_iter()
+            .flat_map(|types| {
+                choices.iter().map(move |choice| {
+                    let mut types = types.clone();
+                    types.push((name, *choice));
+                    types
+                })
+            })
+            .collect();
+    }
+    all
+}
+
+fn scalar(types: &Types, name: &str) -> Scalar {
+    types.iter().find(|(generic, _)| *generic == name).unwrap().1.unwrap()
+}
+
+/// The type in Rust; `None` if there is no such vector.
+fn rust_type(types: &Types, ty: &SigTy) -> Option<String> {
+    let vector = |elem, lanes| Vector::new(elem, lanes).map(|vector| vector.to_string());
+    match ty {
+        SigTy::Scalar(ty) => Some(ty.to_string()),
+        SigTy::Generic(name) => Some(scalar(types, name).to_string()),
+        SigTy::Bits(name) => Some(scalar(types, name).unsigned().to_string()),
+        SigTy::Vector(name, lanes) => vector(scalar(types, name), *lanes),
+        SigTy::FixedVector(elem, lanes) => vector(*elem, *lanes),
+        _ => Some(String::new()),
+    }
+}
+
+impl Case {
+    fn argument(&mut self, types: &Types, ty: &SigTy) -> Option<()> {
+        let at = self.args.len();
+        let written = rust_type(types, ty)?;
+        let argument = match ty {
+            SigTy::Scalar(_) | SigTy::Generic(_) | SigTy::Bits(_) => {
+                self.params.push(format!("a{at}: {written}"));
+                format!("a{at}")
+            }
+            SigTy::Vector(..) | SigTy::FixedVector(..) => {
+                let (elem, lanes) = written.rsplit_once('x')?;
+                self.params.push(format!("v{at}: &[{elem}]"));
+                self.lets.push(format!("let a{at} = load_vec{lanes}(v{at}, 0);"));
+                format!("a{at}")
+            }
+            SigTy::Place { elem, mutable } => {
+                let (elem, mutable) = (scalar(types, elem), if *mutable { "mut " } else { "" });
+                self.params.push(format!("m{at}: &{mutable}[{elem}]"));
+                format!("&{mutable}m{at}[i]")
+            }
+            SigTy::Memory { elem, mutable } => {
+                let (elem, mutable) = (rust_type(types, elem)?, if *mutable { "mut " } else { "" });
+                self.params.push(format!("m{at}: &{mutable}[{elem}]"));
+                format!("m{at}")
+            }
+            SigTy::Scope => "Scope::Block".to_owned(),
+            SigTy::Order => "Order::Acquire".to_owned(),
+            SigTy::Unit | SigTy::Never | SigTy::Tuple(_) => return None,
+        };
+        self.args.push(argument);
+        Some(())
+    }
+}
+
+/// A kernel that calls the row, if the types make one.
+fn kernel(row: &Row, types: &Types) -> Option<String> {
+    let mut case = Case::default();
+    for (_, ty) in row.params {
+        case.argument(types, &SigTy::parse(ty)?)?;
+    }
+    let result = SigTy::parse(row.ret)?;
+    let written = rust_type(types, &result)?;
+    let name = row.name;
+    let constant = types.iter().any(|(_, ty)| ty.is_none());
+    let turbofish = if constant { "::<0x96>" } else { "" };
+    let args = case.args.join(", ");
+    let call = match row.kind {
+        Kind::Free | Kind::Kaio => format!("{name}{turbofish}({args})"),
+        Kind::Fast => format!("fast::{name}({args})"),
+        Kind::Associated => format!("{written}::{name}({args})"),
+        Kind::Method | Kind::Extension => format!("a0.{name}({})", case.args[1..].join(", ")),
+    };
+    let store = match &result {
+        SigTy::Scalar(_) | SigTy::Generic(_) | SigTy::Bits(_) => {
+            case.params.push(format!("out: &mut [{written}]"));
+            format!("out[i] = {call};")
+        }
+        SigTy::Vector(..) | SigTy::FixedVector(..) => {
+            let (elem, lanes) = written.rsplit_once('x')?;
+            case.params.push(format!("out: &mut [{elem}]"));
+            format!("let r = {call}; store_vec{lanes}(out, i * {lanes}, r);")
+        }
+        SigTy::Tuple(_) => {
+            case.params.push("out: &mut [u32]".to_owned());
+            format!("let r = {call}; out[i] = if r.1 {{ r.0 }} else {{ 0 }};")
+        }
+        _ => format!("{call};"),
+    };
+    let (params, lets) = (case.params.join(", "), case.lets.join(" "));
+    Some(format!("fn k({params}) {{ let i = thread_idx_x(); {lets} {store} }}"))
+}
 
 #[test]
-fn functions_of_one_float() {
-    let names = "sqrt recip exp exp2 exp_m1 ln ln_1p log2 log10 sin cos tan tanh floor ceil round \
-                 round_ties_even trunc fract rsqrt signum abs";
-    for ty in FLOATS {
-        for name in names.split_whitespace() {
-            ptx("block_size = 64", ty, ty, &format!("let i = thread_idx_x(); y[i] = x[i].{name}();"));
+fn every_row_lowers_for_every_type() {
+    let mut cases = 0;
+    for row in rows() {
+        for types in assignments(row) {
+            let Some(item) = kernel(row, &types) else {
+                continue;
+            };
+            ptx(&format!("block_size = 64, arch = \"sm_{}\"", row.sm.max(70)), &item);
+            cases += 1;
         }
+    }
+    assert!(cases > 900, "only {cases} cases");
+}
+
+#[test]
+fn bf16_has_native_forms_where_the_machine_does() {
+    let item = "fn k(x: &mut [bf16], a: bf16) {
+        let i = thread_idx_x();
+        x[i] = x[i].mul_add(a, a).max(a).tanh();
+        atomic_add(&mut x[0], a);
+    }";
+    for arch in [70, 80, 90] {
+        let text = ptx(&format!("block_size = 64, arch = \"sm_{arch}\""), item);
+        assert_eq!(text.contains("fma.rn.bf16"), arch >= 80);
+        assert_eq!(text.contains("atom.relaxed.gpu.global.add.noftz.bf16"), arch >= 90);
+    }
+}
+
+#[test]
+fn blocks_of_every_shape_reduce() {
+    let item = "fn k(x: &mut [u32], y: &mut [f64]) {
+        x[0] = block_reduce_sum(x[1]);
+        y[0] = block_reduce_max(y[1]);
+    }";
+    for block in ["1", "16", "32", "48", "96", "(16, 16)", "(8, 3, 2)", "993", "1024"] {
+        let text = ptx(&format!("block_size = {block}, arch = \"sm_70\""), item);
+        let lanes = if block == "1" { 0 } else { 1 };
+        assert!(text.matches("shfl.sync").count() >= lanes, "{block}");
     }
 }

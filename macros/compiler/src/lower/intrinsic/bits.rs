@@ -76,9 +76,9 @@ pub(super) const fn word(ty: Scalar) -> WordTy {
 
 /// The constant among the arguments.
 fn constant_of(call: &Call) -> i64 {
-    let constants = call.args.iter().filter_map(|arg| match arg {
+    let mut constants = call.args.iter().filter_map(|arg| match arg {
         Arg::Const(value) => Some(value.cast_signed()),
         Arg::Value(_) | Arg::Place(_) | Arg::Memory(_) | Arg::Scope(_) | Arg::Order(_) => None,
     });
-    constants.last().unwrap_or_else(|| unreachable!("the table gives a constant here"))
+    constants.next().unwrap_or_else(|| unreachable!("the table gives a constant here"))
 }

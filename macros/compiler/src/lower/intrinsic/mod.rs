@@ -241,6 +241,11 @@ impl Lower<'_> {
             .unwrap_or_else(|args| unreachable!("{} arguments instead of three", args.len()))
     }
 
+    /// The type of the last argument by value.
+    pub(super) fn type_of_last(&self, call: &Call) -> Scalar {
+        call.args.iter().rev().find_map(Arg::value).map_or(Scalar::U32, |arg| scalar_of(&arg.ty))
+    }
+
     /// The type of the first argument by value, on which most intrinsics depend.
     pub(super) fn type_of_first(&self, call: &Call) -> Scalar {
         call.args.iter().find_map(Arg::value).map_or(Scalar::U32, |arg| scalar_of(&arg.ty))

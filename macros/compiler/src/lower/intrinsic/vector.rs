@@ -1,10 +1,167 @@
 //! Vector loads and stores.
+//!
+//! One access has four elements at most; eight or sixteen lanes travel as words of 32 bits.
 
-use super::super::{Lower, Val};
-use crate::hir::{Call, SpanRange, Ty};
+use firesteel_ptx::ir::Reg;
+use firesteel_ptx::isa::{Bfe, Bfi};
+use firesteel_ptx::modifier::{LoadCache, StoreCache};
+use firesteel_ptx::operand::Use;
+use firesteel_ptx::ty::{CvtTy, IntTy, IntWordTy, LogicTy, MemTy, Ty as PtxTy, WordTy};
+
+use super::super::emit::when;
+use super::super::val::{Address, mem_ty};
+use super::super::{Lower, Operand, SiteKind, Val, op};
+use super::memory::Hints;
+use crate::hir::{Arg, BinOp, Call, Expr, Memory, Op, Scalar, SpanRange, Ty, Vector};
+
+/// The most elements of one access.
+const WIDEST: u32 = 4;
 
 impl Lower<'_> {
-    pub(super) fn vector(&mut self, call: &Call, _ty: &Ty, _span: SpanRange) -> Val {
-        unreachable!("`{:?}` has no lowering", call.op)
+    pub(super) fn vector(&mut self, call: &Call, result: &Ty, span: SpanRange) -> Val {
+        let hints = match call.op {
+            Op::LoadVec | Op::StoreVec => Hints::NONE,
+            Op::LoadVecNc => Hints::READ_ONLY,
+            Op::LoadVecCs => Hints::load(LoadCache::Cs),
+            Op::LoadVecStream => Hints::STREAM,
+            Op::StoreVecCs => Hints::store(StoreCache::Cs),
+            other => unreachable!("`{other:?}` moves no vector"),
+        };
+        let stored = call.args.iter().filter_map(Arg::value).nth(1);
+        let lanes = vector_of(stored.map_or(result, |value| &value.ty)).lanes;
+        let (at, value) = self.vector_place(call, lanes, span);
+        if stored.is_none() {
+            return Val::parts(self.load_lanes(&at, hints, lanes));
+        }
+        self.store_lanes(&at, hints, &value);
+        Val::unit()
+    }
+
+    /// The address of `lanes` elements, inside of the memory and aligned for one access, and the
+    /// lanes of the value that goes with it.
+    pub(super) fn vector_place(
+        &mut self,
+        call: &Call,
+        lanes: u32,
+        span: SpanRange,
+    ) -> (Address, Vec<Operand>) {
+        let (memory, index) = memory_and_index(call);
+        let at = self.element(memory, index, lanes, span);
+        self.check_alignment(&at, lanes, span);
+        let values: Vec<Expr> = call.args.iter().filter_map(Arg::value).skip(1).cloned().collect();
+        let lanes = self.exprs(&values).into_iter().flat_map(Val::into_parts).collect();
+        (at, lanes)
+    }
+
+    /// A misaligned access would take the whole context down, so it is a fault of the thread.
+    fn check_alignment(&mut self, at: &Address, lanes: u32, span: SpanRange) {
+        let bytes = i64::from(lanes * at.elem.bytes());
+        if self.kernel.signature.options.unchecked || !self.is_reachable() {
+            return;
+        }
+        let message = format!("the index of {lanes} elements is no multiple of {lanes}");
+        let kind = SiteKind::Assert { message };
+        let Operand::Reg(base) = at.addr.base else {
+            // Arrays in shared memory begin at a multiple of 16.
+            if at.addr.offset % bytes != 0 {
+                let fault = self.fault(span, kind);
+                self.jump(fault);
+            }
+            return;
+        };
+        let fault = self.fault(span, kind);
+        let (ty, logic) = match at.space {
+            firesteel_ptx::modifier::Space::Global => (Scalar::U64, LogicTy::B64),
+            _ => (Scalar::U32, LogicTy::B32),
+        };
+        let address = self.offset_address(base, at.addr.offset, ty);
+        let low = self.pure(logic.ty(), |d| op::and(logic, d, address, Operand::Int(bytes - 1)));
+        let off = self.compare_reg(BinOp::Ne, ty, low.into(), Operand::Int(0));
+        self.jump_if(when(off), fault);
+    }
+
+    fn offset_address(&mut self, base: Reg, offset: i64, ty: Scalar) -> Reg {
+        if offset == 0 {
+            return base;
+        }
+        let (int, reg) = match ty.bits() {
+            64 => (IntTy::S64, PtxTy::B64),
+            _ => (IntTy::S32, PtxTy::B32),
+        };
+        self.pure(reg, |d| op::add(int, d, base, Operand::Int(offset)))
+    }
+
+    fn load_lanes(&mut self, at: &Address, hints: Hints, lanes: u32) -> Vec<Operand> {
+        if lanes <= WIDEST {
+            let regs: Vec<Reg> = (0..lanes).map(|_| self.fresh(at.elem)).collect();
+            self.load_into(at, hints, mem_ty(at.elem), regs.clone());
+            return regs.into_iter().map(Operand::Reg).collect();
+        }
+        let words = lanes * at.elem.bytes() / 4;
+        let words: Vec<Reg> = (0..words).map(|_| self.fresh(Scalar::U32)).collect();
+        self.load_into(at, hints, MemTy::B32, words.clone());
+        words.into_iter().flat_map(|word| self.split_word(word, at.elem)).collect()
+    }
+
+    /// The elements of 8 or 16 bits in a word.
+    fn split_word(&mut self, word: Reg, ty: Scalar) -> Vec<Operand> {
+        if ty.bits() == 16 {
+            return self.unpack_pair(word, ty);
+        }
+        let int = if ty.is_signed() { IntWordTy::S32 } else { IntWordTy::U32 };
+        let mut byte = |pos: i64| {
+            let (a, b, c) = (Use(word.into()), Use(Operand::Int(pos)), Use(Operand::Int(8)));
+            let wide = self.pure(PtxTy::B32, |d| Bfe { ty: int, d, a, b, c });
+            // The byte is extended already.
+            self.pure(PtxTy::B16, |d| op::cvt(None, CvtTy::U16, d, CvtTy::U32, wide)).into()
+        };
+        [0, 8, 16, 24].map(&mut byte).to_vec()
+    }
+
+    fn store_lanes(&mut self, at: &Address, hints: Hints, lanes: &[Operand]) {
+        if lanes.len() <= WIDEST as usize {
+            let values = lanes.iter().map(|lane| self.in_reg(lane, at.elem).into()).collect();
+            return self.store_from(at, hints, mem_ty(at.elem), values);
+        }
+        let in_word = (4 / at.elem.bytes()) as usize;
+        let words = lanes.chunks(in_word).map(|chunk| self.join_word(chunk, at.elem)).collect();
+        self.store_from(at, hints, MemTy::B32, words);
+    }
+
+    /// A word of elements of 8 or 16 bits.
+    fn join_word(&mut self, lanes: &[Operand], ty: Scalar) -> Operand {
+        if let [low, high] = lanes {
+            return self.pack_pair(low, high, ty).into();
+        }
+        let mut lanes = lanes.iter().map(Operand::clone);
+        let first = lanes.next().unwrap_or(Operand::Int(0));
+        let mut word = self.convert(first, ty, Scalar::U32);
+        for (pos, lane) in (8..).step_by(8).zip(lanes) {
+            let lane = self.convert(lane, ty, Scalar::U32);
+            let (a, b, c, e) = (Use(lane), Use(word), Use(Operand::Int(pos)), Use(Operand::Int(8)));
+            word = self.pure(PtxTy::B32, |d| Bfi { ty: WordTy::B32, d, a, b, c, e }).into();
+        }
+        word
+    }
+}
+
+fn memory_and_index(call: &Call) -> (Memory, &Expr) {
+    let memory = call.args.iter().find_map(|arg| match arg {
+        Arg::Memory(memory) => Some(*memory),
+        Arg::Value(_) | Arg::Place(_) | Arg::Const(_) | Arg::Scope(_) | Arg::Order(_) => None,
+    });
+    let index = call.args.iter().find_map(Arg::value);
+    match (memory, index) {
+        (Some(memory), Some(index)) => (memory, index),
+        _ => unreachable!("`{:?}` has a memory and an index", call.op),
+    }
+}
+
+fn vector_of(ty: &Ty) -> Vector {
+    match ty {
+        Ty::Vector(vector) => *vector,
+        Ty::Scalar(_) | Ty::Unit | Ty::Never | Ty::Tuple(_) | Ty::Array(..) | Ty::Error => {
+            unreachable!("the table gives a vector here")
+        }
     }
 }

@@ -56,7 +56,7 @@ const SINGLE: Table = Table {
     exp2_range: (-151.0, 129.0),
     minus_one_below: -20.0,
     tanh_one: 10.0,
-    identity: 2.980_232_238_769_531_25e-8,
+    identity: 2.980_232_238_769_531e-8,
 };
 
 const DOUBLE: Table = Table {

@@ -202,7 +202,7 @@ impl Math<'_, '_> {
     }
 
     /// The nearest integer in that direction.
-    pub(super) fn to_whole(&mut self, round: CvtRound, a: impl Into<Num>) -> Num {
+    pub(super) fn whole(&mut self, round: CvtRound, a: impl Into<Num>) -> Num {
         self.convert(round, self.float_cvt(), self.float_cvt(), a)
     }
 

@@ -38,22 +38,22 @@ impl Math<'_, '_> {
 
     /// The largest integer not above.
     pub(crate) fn floor(&mut self, x: Num) -> Num {
-        self.to_whole(CvtRound::Rmi, x)
+        self.whole(CvtRound::Rmi, x)
     }
 
     /// The smallest integer not below.
     pub(crate) fn ceil(&mut self, x: Num) -> Num {
-        self.to_whole(CvtRound::Rpi, x)
+        self.whole(CvtRound::Rpi, x)
     }
 
     /// Without the fraction.
     pub(crate) fn trunc(&mut self, x: Num) -> Num {
-        self.to_whole(CvtRound::Rzi, x)
+        self.whole(CvtRound::Rzi, x)
     }
 
     /// The nearest integer, half way to the even one.
     pub(crate) fn round_ties_even(&mut self, x: Num) -> Num {
-        self.to_whole(CvtRound::Rni, x)
+        self.whole(CvtRound::Rni, x)
     }
 
     /// The nearest integer, half way away from 0. The fraction is exact.
