@@ -275,7 +275,8 @@ impl Printer<'_> {
             Value::F64(bits) => write!(self.out, "0d{bits:016X}"),
             Value::Special(special) => self.out.write_str(special.text()),
             Value::Symbol(name, 0) => self.out.write_str(name),
-            Value::Symbol(name, offset) => write!(self.out, "{name}{offset:+}"),
+            // A negative offset is `+-4`: the assembler does not know subtraction there.
+            Value::Symbol(name, offset) => write!(self.out, "{name}+{offset}"),
         };
     }
 
@@ -283,7 +284,7 @@ impl Printer<'_> {
         self.text("[");
         self.value(&addr.base);
         if addr.offset != 0 {
-            let _ = write!(self.out, "{:+}", addr.offset);
+            let _ = write!(self.out, "+{}", addr.offset);
         }
         self.text("]");
     }

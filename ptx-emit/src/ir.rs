@@ -3,7 +3,7 @@
 use crate::isa::Op;
 use crate::modifier::Space;
 use crate::operand::{PartMut, Value};
-use crate::ty::Ty;
+use crate::ty::{Since, Ty, since};
 
 /// A module: what one `.ptx` file holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +36,33 @@ impl Target {
     #[must_use]
     pub const fn sm(sm: u32) -> Self {
         Self { sm, suffix: None, debug: false }
+    }
+
+    /// The first PTX version that has it. PTX ISA, "Release Notes" and `.target`.
+    ///
+    /// ```
+    /// assert_eq!(firesteel_ptx::ir::Target::sm(86).version(), (7, 1));
+    /// ```
+    #[must_use]
+    pub const fn version(self) -> (u8, u8) {
+        let plain = match self.sm {
+            0..=70 => (6, 0),
+            71..=72 => (6, 1),
+            73..=75 => (6, 3),
+            76..=80 => (7, 0),
+            81..=86 => (7, 1),
+            87 => (7, 4),
+            89..=90 => (7, 8),
+            91..=101 => (8, 6),
+            102..=103 | 121 => (8, 8),
+            120 => (8, 7),
+            88 | 104.. => (9, 0),
+        };
+        match (self.sm, self.suffix) {
+            (90, Some(_)) => (8, 0),
+            (100..=120, Some('f')) if plain.0 == 8 => (8, 8),
+            _ => plain,
+        }
     }
 }
 
@@ -174,6 +201,24 @@ pub enum Directive {
     MaxClusterRank(u32),
     /// `.reqnctapercluster x, y, z`: the cluster.
     RequiredCluster([u32; 3]),
+}
+
+impl Directive {
+    /// What it asks of the machine.
+    #[must_use]
+    pub const fn since(&self) -> Since {
+        match self {
+            Self::MaxThreads(_)
+            | Self::RequiredThreads(_)
+            | Self::MinBlocks(_)
+            | Self::MaxRegisters(_)
+            | Self::Pragma(_) => Since::BASE,
+            Self::NoReturn => since(6, 4, 30),
+            Self::ExplicitCluster | Self::MaxClusterRank(_) | Self::RequiredCluster(_) => {
+                since(7, 8, 90)
+            }
+        }
+    }
 }
 
 /// A virtual register: an index into [`Function::regs`].

@@ -4,207 +4,29 @@
 //! the simulator. Each row's doc names its entry in the PTX ISA 8.7.
 
 mod row;
+mod rules;
+
+use std::any::Any;
 
 use crate::emit::Printer;
+use crate::ir::Reg;
 use crate::modifier::*;
 use crate::operand::*;
 use crate::parse::{OperandParser, ParseError};
+#[cfg(feature = "sample")]
+use crate::sample::Sampler;
 use crate::ty::*;
 use row::instructions;
+pub use rules::mma_registers;
+use rules::*;
 
 /// Reads the operands of one row, given the opcode's parts.
 pub(crate) type Reader = fn(&[&str], &mut OperandParser<'_>) -> Result<Op, ParseError>;
 
-/// What arithmetic on a float type asks of the machine.
-fn float_since(ty: FloatTy) -> Since {
-    match ty {
-        FloatTy::F32 | FloatTy::F64 => Since::BASE,
-        FloatTy::F16 | FloatTy::F16x2 => since(6, 0, 53),
-        FloatTy::BF16 | FloatTy::BF16x2 => since(7, 8, 90),
-    }
-}
-
-/// What comparing, fusing or negating a float type asks of the machine.
-fn half_since(ty: FloatTy) -> Since {
-    match ty {
-        FloatTy::F32 | FloatTy::F64 => Since::BASE,
-        FloatTy::F16 | FloatTy::F16x2 => since(6, 0, 53),
-        FloatTy::BF16 | FloatTy::BF16x2 => since(7, 0, 80),
-    }
-}
-
-fn is_half(ty: Ty) -> bool {
-    matches!(ty, Ty::F16 | Ty::F16x2 | Ty::BF16 | Ty::BF16x2)
-}
-
-/// `.ftz` is for singles and IEEE halves.
-fn ftz_fits(ftz: Option<Ftz>, ty: Ty) -> bool {
-    ftz.is_none() || matches!(ty, Ty::F32 | Ty::F16 | Ty::F16x2)
-}
-
-/// Halves round to nearest alone.
-fn round_fits(round: Option<Round>, ty: Ty) -> bool {
-    !is_half(ty) || matches!(round, None | Some(Round::Rn))
-}
-
-/// `.sat` on floats is for all but `f64` and bfloat16.
-fn sat_fits(sat: Option<Sat>, ty: Ty) -> bool {
-    sat.is_none() || !matches!(ty, Ty::F64 | Ty::BF16 | Ty::BF16x2)
-}
-
-/// Whether `count` operands agree with the vector modifier.
-fn vec_fits(vec: Option<VecLen>, count: usize) -> bool {
-    match vec {
-        None => count == 1,
-        Some(VecLen::V2) => count == 2,
-        Some(VecLen::V4) => count == 4,
-        Some(VecLen::V8) => count == 8,
-    }
-}
-
-/// What an atomic operation on a type asks of the machine.
-fn atom_since(op: AtomOp, ty: AtomTy) -> Since {
-    match (op, ty) {
-        (AtomOp::Add, AtomTy::F64) => since(5, 0, 60),
-        (AtomOp::Add, AtomTy::F16x2) => since(6, 2, 60),
-        (AtomOp::Add, AtomTy::F16) => since(6, 3, 70),
-        (AtomOp::Add, AtomTy::BF16 | AtomTy::BF16x2) => since(7, 8, 90),
-        (_, AtomTy::B128) => since(8, 3, 90),
-        _ => Since::BASE,
-    }
-}
-
-/// The types that PTX gives each atomic operation.
-fn atom_fits(op: AtomOp, ty: AtomTy) -> bool {
-    use AtomTy::{B32, B64, B128, BF16, BF16x2, F16, F16x2, F32, F64, S32, S64, U32, U64};
-    match op {
-        AtomOp::And | AtomOp::Or | AtomOp::Xor => matches!(ty, B32 | B64),
-        AtomOp::Exch => matches!(ty, B32 | B64 | B128),
-        AtomOp::Add => matches!(ty, U32 | U64 | S32 | F32 | F64 | F16 | F16x2 | BF16 | BF16x2),
-        AtomOp::Min | AtomOp::Max => matches!(ty, U32 | U64 | S32 | S64),
-        AtomOp::Inc | AtomOp::Dec => matches!(ty, U32),
-    }
-}
-
-/// Halves are added without flushing, and must say so.
-fn noftz_fits(noftz: Option<NoFtz>, ty: Ty) -> bool {
-    noftz.is_some() == is_half(ty)
-}
-
-/// The registers of one thread for the factors and the accumulator of a matrix instruction:
-/// `(a, b, c and d)`, or `None` if the shape does not have that type.
-///
-/// PTX ISA, "Matrix Fragments for mma".
-#[must_use]
-pub fn mma_registers(shape: MmaShape, ty: MmaTy, acc: MmaAccTy) -> Option<(usize, usize, usize)> {
-    use MmaTy::{B1, BF16, E4m3, E5m2, F16, F64, S4, S8, TF32, U4, U8};
-    let factors = match (shape, ty) {
-        (MmaShape::M8n8k4, F64) => (1, 1),
-        (MmaShape::M8n8k4, F16) => (2, 2),
-        (MmaShape::M16n8k4, F64) => (2, 1),
-        (MmaShape::M16n8k8, F64) => (4, 2),
-        (MmaShape::M16n8k16, F64) => (8, 4),
-        (MmaShape::M16n8k4, TF32) => (2, 1),
-        (MmaShape::M16n8k8, TF32) => (4, 2),
-        (MmaShape::M16n8k8, F16 | BF16) => (2, 1),
-        (MmaShape::M16n8k16, F16 | BF16) => (4, 2),
-        (MmaShape::M8n8k16, S8 | U8) | (MmaShape::M8n8k32, S4 | U4) => (1, 1),
-        (MmaShape::M16n8k16, S8 | U8) | (MmaShape::M16n8k32, S4 | U4) => (2, 1),
-        (MmaShape::M16n8k32, S8 | U8 | E4m3 | E5m2) | (MmaShape::M16n8k64, S4 | U4) => (4, 2),
-        (_, B1) => return None,
-        _ => return None,
-    };
-    let small = matches!(shape, MmaShape::M8n8k4 | MmaShape::M8n8k16 | MmaShape::M8n8k32);
-    let sums = match (acc, ty) {
-        (MmaAccTy::F16, F16) if small => 4,
-        (MmaAccTy::F32, F16) if small => 8,
-        (MmaAccTy::F16, F16 | E4m3 | E5m2) => 2,
-        (MmaAccTy::F32, F16 | BF16 | TF32 | E4m3 | E5m2) => 4,
-        (MmaAccTy::F64, F64) | (MmaAccTy::S32, S8 | U8 | S4 | U4) => {
-            if small {
-                2
-            } else {
-                4
-            }
-        }
-        _ => return None,
-    };
-    Some((factors.0, factors.1, sums))
-}
-
-/// The register type that holds matrix elements: doubles and accumulators as they are, the
-/// rest packed into 32 bits.
-fn fragment(ty: Ty) -> Ty {
-    match ty {
-        Ty::F64 | Ty::F32 | Ty::S32 => ty,
-        _ => Ty::B32,
-    }
-}
-
-/// What a matrix instruction asks of the machine.
-fn mma_since(shape: MmaShape, ty: MmaTy) -> Since {
-    match (shape, ty) {
-        (_, MmaTy::E4m3 | MmaTy::E5m2) => since(8, 4, 89),
-        (MmaShape::M16n8k4 | MmaShape::M16n8k8 | MmaShape::M16n8k16, MmaTy::F64) => since(7, 8, 90),
-        (MmaShape::M8n8k4, MmaTy::F16) => since(6, 4, 70),
-        (MmaShape::M16n8k8, MmaTy::F16) => since(6, 5, 75),
-        (MmaShape::M8n8k16 | MmaShape::M8n8k32, _) => since(6, 5, 75),
-        _ => since(7, 0, 80),
-    }
-}
-
-fn mma_fits(shape: MmaShape, ty: MmaTy, acc: MmaAccTy, counts: [usize; 4]) -> bool {
-    mma_registers(shape, ty, acc).is_some_and(|(a, b, c)| counts == [c, a, b, c])
-}
-
-/// Whether the space is that of `mbarrier`s: shared memory, or a generic address.
-fn shared(space: Option<Space>) -> bool {
-    shared_cta(space) || space == Some(Space::SharedCluster)
-}
-
-/// [`shared`], of this block alone.
-fn shared_cta(space: Option<Space>) -> bool {
-    matches!(space, None | Some(Space::Shared | Space::SharedCta))
-}
-
-/// The orderings of an arrival at an `mbarrier`.
-fn arrive_fits(sem: Option<Sem>, scope: Option<Scope>) -> bool {
-    match sem {
-        None => scope.is_none(),
-        Some(sem) => {
-            matches!(sem, Sem::Release | Sem::Relaxed)
-                && matches!(scope, Some(Scope::Cta | Scope::Cluster))
-        }
-    }
-}
-
-/// The orderings of a wait at an `mbarrier`.
-fn wait_fits(sem: Option<Sem>, scope: Option<Scope>) -> bool {
-    match sem {
-        None => scope.is_none(),
-        Some(sem) => {
-            matches!(sem, Sem::Acquire | Sem::Relaxed)
-                && matches!(scope, Some(Scope::Cta | Scope::Cluster))
-        }
-    }
-}
-
-/// Another block's `mbarrier` gives no state.
-fn remote_fits(space: Option<Space>, state: &SinkDef) -> bool {
-    space != Some(Space::SharedCluster) || state.0.is_none()
-}
-
-/// What an arrival at an `mbarrier` asks of the machine.
-fn mbarrier_since(sem: Option<Sem>, space: Option<Space>, state: &SinkDef) -> Since {
-    let local = match (space, state.0) {
-        (Some(Space::SharedCluster), _) | (_, None) => since(8, 0, 90),
-        _ => since(7, 0, 80),
-    };
-    local.and(match sem {
-        None => Since::BASE,
-        Some(Sem::Relaxed) => since(8, 0, 90),
-        Some(_) => since(8, 0, 80),
-    })
+/// The state space, if the modifier is one.
+fn space(modifier: &dyn Any) -> Option<Space> {
+    let optional = modifier.downcast_ref::<Option<Space>>().copied().flatten();
+    optional.or_else(|| modifier.downcast_ref::<Space>().copied())
 }
 
 instructions! {
@@ -300,7 +122,7 @@ instructions! {
         (d: Def[*ty], a: Use[*ty], b: Use[Ty::U32]) since since(7, 6, 70);
     /// A mask of `b` ones from bit `a` up. PTX ISA: `bmsk`.
     Bmsk / bmsk "bmsk" { mode: ShiftMode, ty: B32Ty }
-        (d: Def[*ty], a: Use[Ty::U32], b: Use[Ty::U32]) since since(7, 6, 70);
+        (d: Def[Ty::U32], a: Use[Ty::U32], b: Use[Ty::U32]) since since(7, 6, 70);
     /// Position of the `offset`-th set bit of `mask`, counted from bit `base` (upwards if
     /// positive, downwards if negative), or all ones. PTX ISA: `fns`.
     Fns / fns "fns" { ty: B32Ty }
@@ -308,11 +130,11 @@ instructions! {
         since since(6, 0, 30);
     /// `d = c + Σ a.8[k] * b.8[k]` over the bytes of each word. PTX ISA: `dp4a`.
     Dp4a / dp4a "dp4a" { aty: Int32Ty, bty: Int32Ty }
-        (d: Def[Ty::B32], a: Use[Ty::B32], b: Use[Ty::B32], c: Use[Ty::B32])
+        (d: Def[Ty::U32], a: Use[Ty::U32], b: Use[Ty::U32], c: Use[Ty::U32])
         since since(5, 0, 61);
     /// `d = c + Σ a.16[k] * b.8[k]`, with the low or high bytes of `b`. PTX ISA: `dp2a`.
     Dp2a / dp2a "dp2a" { half: Half, aty: Int32Ty, bty: Int32Ty }
-        (d: Def[Ty::B32], a: Use[Ty::B32], b: Use[Ty::B32], c: Use[Ty::B32])
+        (d: Def[Ty::U32], a: Use[Ty::U32], b: Use[Ty::U32], c: Use[Ty::U32])
         since since(5, 0, 61);
 
     // ---- Floating point ----
@@ -346,6 +168,7 @@ instructions! {
         if ftz_fits(*ftz, ty.ty()) => "`.ftz` needs `.f32`, `.f16` or `.f16x2`",
         if sat_fits(*sat, ty.ty()) => "`.sat` needs `.f32`, `.f16` or `.f16x2`",
         if relu.is_none() || is_half(ty.ty()) => "`.relu` needs a half type",
+        if relu.is_none() || sat.is_none() => "`.relu` and `.sat` exclude each other",
         if round_fits(Some(*round), ty.ty()) => "halves round to nearest alone",
         since half_since(*ty);
     /// The older name of [`FmaFloat`]. PTX ISA: floating-point `mad`.
@@ -434,20 +257,29 @@ instructions! {
 
     // ---- Comparison, selection, logic ----
 
-    /// `p = a cmp b`, and `q` its negation. PTX ISA: `setp`.
+    /// `p = a cmp b`, and `q` its negation; of pairs, `p` is for the low and `q` for the high
+    /// halves. PTX ISA: `setp`.
     Setp / setp "setp" { cmp: Cmp, ftz: Option<Ftz>, ty: CompareTy }
         (p: PairDef[Ty::Pred], a: Use[*ty], b: Use[*ty])
+        if cmp_fits(*cmp, ty.ty()) => "this comparison is not for this type",
+        if pair_fits(p, ty.ty()) => "a pair of halves gives two predicates, a lone half one",
         if ftz_fits(*ftz, ty.ty()) => "`.ftz` needs `.f32`, `.f16` or `.f16x2`",
-        since if is_half(ty.ty()) { since(6, 5, 53) } else { Since::BASE };
-    /// `p = (a cmp b) op c`, `q = !(a cmp b) op c`. PTX ISA: `setp`.
+        since compare_since(*ty);
+    /// `p = (a cmp b) op c`, `q = !(a cmp b) op c`; of pairs, as in [`Setp`]. PTX ISA: `setp`.
     SetpBool / setp_bool "setp" { cmp: Cmp, op: BoolOp, ftz: Option<Ftz>, ty: CompareTy }
         (p: PairDef[Ty::Pred], a: Use[*ty], b: Use[*ty], c: PredUse[Ty::Pred])
+        if cmp_fits(*cmp, ty.ty()) => "this comparison is not for this type",
+        if pair_fits(p, ty.ty()) => "a pair of halves gives two predicates, a lone half one",
         if ftz_fits(*ftz, ty.ty()) => "`.ftz` needs `.f32`, `.f16` or `.f16x2`",
-        since if is_half(ty.ty()) { since(6, 5, 53) } else { Since::BASE };
+        since compare_since(*ty);
     /// All ones (or 1.0) if `a cmp b`, else zero. PTX ISA: `set`.
     Set / set "set" { cmp: Cmp, ftz: Option<Ftz>, dty: CvtTy, ty: CompareTy }
         (d: Def[*dty], a: Use[*ty], b: Use[*ty])
-        if matches!(dty, CvtTy::U32 | CvtTy::S32 | CvtTy::F32) => "`set` gives `.u32`, `.s32` or `.f32`",
+        if matches!(dty, CvtTy::U32 | CvtTy::S32 | CvtTy::F32)
+            => "`set` gives `.u32`, `.s32` or `.f32`",
+        if !is_half(ty.ty()) => "`set` of halves is not supported",
+        if cmp_fits(*cmp, ty.ty()) => "this comparison is not for this type",
+        if ftz_fits(*ftz, ty.ty()) => "`.ftz` needs `.f32`",
         since Since::BASE;
     /// `d = c ? a : b`. PTX ISA: `selp`.
     Selp / selp "selp" { ty: CompareTy }
@@ -458,6 +290,8 @@ instructions! {
     Slct / slct "slct" { ftz: Option<Ftz>, ty: CompareTy, cty: CvtTy }
         (d: Def[*ty], a: Use[*ty], b: Use[*ty], c: Use[*cty])
         if matches!(cty, CvtTy::S32 | CvtTy::F32) => "`slct` asks an `.s32` or an `.f32`",
+        if !is_half(ty.ty()) => "halves are selected as `.b16` or `.b32`",
+        if ftz_fits(*ftz, cty.ty()) => "`.ftz` needs an `.f32` to ask",
         since Since::BASE;
     /// Bitwise and. PTX ISA: `and`.
     And / and "and" { ty: LogicTy } (d: Def[*ty], a: Use[*ty], b: Use[*ty]) since Since::BASE;
@@ -472,6 +306,7 @@ instructions! {
     /// Any logic function of three words; `lut` is its truth table. PTX ISA: `lop3`.
     Lop3 / lop3 "lop3" { ty: B32Ty }
         (d: Def[*ty], a: Use[*ty], b: Use[*ty], c: Use[*ty], lut: Use[Ty::B32])
+        if matches!(lut.0, Value::Int(0..=255)) => "the truth table is a number below 256",
         since since(4, 3, 50);
     /// `d = a << b`, zero if `b` is the width or more. PTX ISA: `shl`.
     Shl / shl "shl" { ty: BitsTy } (d: Def[*ty], a: Use[*ty], b: Use[Ty::U32]) since Since::BASE;
@@ -487,34 +322,52 @@ instructions! {
     // ---- Moves and conversions ----
 
     /// `d = a`: a register, an immediate, a special register or an address. PTX ISA: `mov`.
-    Mov / mov "mov" { ty: MovTy } (d: Def[*ty], a: Use[*ty]) since Since::BASE;
+    Mov / mov "mov" { ty: MovTy } (d: Def[*ty], a: Use[*ty])
+        if !is_half(ty.ty()) => "halves move as `.b16`",
+        since Since::BASE;
     /// Packs elements into one register, the first in the low bits. PTX ISA: `mov`.
     MovPack / mov_pack "mov" { ty: BitsTy }
-        (d: Def[*ty], a: VecUse[element(ty.ty(), a.0.len())]) since Since::BASE;
+        (d: Def[*ty], a: VecUse[element(ty.ty(), a.0.len())])
+        if pack_fits(*ty, a.0.len()) => "a register has 2 or 4 elements, of 8 bits at least",
+        since Since::BASE;
     /// Unpacks a register into elements, the first from the low bits. PTX ISA: `mov`.
     MovUnpack / mov_unpack "mov" { ty: BitsTy }
-        (d: VecDef[element(ty.ty(), d.0.len())], a: Use[*ty]) since Since::BASE;
+        (d: VecDef[element(ty.ty(), d.0.len())], a: Use[*ty])
+        if pack_fits(*ty, d.0.len()) => "a register has 2 or 4 elements, of 8 bits at least",
+        if d.0.iter().any(Option::is_some) => "at least one element goes to a register",
+        since Since::BASE;
     /// Address in a space to generic address, or back. PTX ISA: `cvta`.
     Cvta / cvta "cvta" { to: Option<ToSpace>, space: Space, ty: AddressTy }
-        (d: Def[*ty], a: Use[*ty]) since Since::BASE;
+        (d: Def[*ty], a: Use[*ty])
+        if *ty == AddressTy::U64 => "addresses have 64 bits",
+        since window_since(*space);
     /// Whether a generic address is in a space. PTX ISA: `isspacep`.
     Isspacep / isspacep "isspacep" { space: Space } (p: Def[Ty::Pred], a: Use[Ty::U64])
-        since Since::BASE;
+        since window_since(*space);
     /// Converts a number. PTX ISA: `cvt`.
     Cvt / cvt "cvt" { round: Option<CvtRound>, relu: Option<Relu>, ftz: Option<Ftz>,
                       satfinite: Option<SatFinite>, sat: Option<Sat>, dty: CvtTy, aty: CvtTy }
         (d: WideDef[*dty], a: WideUse[*aty])
-        since match (*dty, *aty) {
-            (CvtTy::BF16, CvtTy::F32) | (CvtTy::F32, CvtTy::BF16) => since(7, 1, 80),
-            (CvtTy::BF16, _) | (_, CvtTy::BF16) => since(7, 8, 90),
-            _ => Since::BASE,
-        };
+        if cvt_round_fits(*round, *dty, *aty) => "this conversion takes another rounding, or none",
+        if relu.is_none() || cvt_small_fits(*round, *dty, *aty)
+            => "`.relu` is for `.rn` and `.rz` of `.f32` to a small float",
+        if ftz_cvt_fits(*ftz, *dty, *aty) => "`.ftz` needs `.f32`",
+        if satfinite_fits(*satfinite, *round, *dty, *aty)
+            => "`.satfinite` is for `.f32` to a small float",
+        if sat_cvt_fits(*sat, *dty, *aty) => "`.sat` is not for this conversion",
+        if [satfinite.is_some() || relu.is_some(), ftz.is_some() || sat.is_some()] != [true; 2]
+            => "`.relu` and `.satfinite` exclude `.ftz` and `.sat`",
+        since cvt_since(*round, *dty, *aty)
+            .and(if satfinite.is_some() { since(8, 1, 80) } else { Since::BASE });
     /// Converts two singles and packs them, `b` into the low half. PTX ISA: `cvt`.
     CvtPack / cvt_pack "cvt" { round: CvtRound, satfinite: Option<SatFinite>, relu: Option<Relu>,
                                dty: PackTy, aty: SingleTy }
         (d: Def[*dty], a: Use[*aty], b: Use[*aty])
+        if cvt_pack_fits(*round, satfinite.is_some(), *dty)
+            => "8-bit floats need `.rn.satfinite`, halves `.rn` or `.rz`",
         since match dty {
             PackTy::E4m3x2 | PackTy::E5m2x2 => since(8, 1, 89),
+            PackTy::F16x2 | PackTy::BF16x2 if satfinite.is_some() => since(8, 1, 80),
             PackTy::F16x2 | PackTy::BF16x2 => since(7, 0, 80),
         };
     /// Unpacks a pair of 8-bit floats into halves. PTX ISA: `cvt`.
@@ -526,11 +379,11 @@ instructions! {
     /// Saturates two integers to 16 bits and packs them, `b` into the low half.
     /// PTX ISA: `cvt.pack`.
     CvtPackHalves / cvt_pack_halves "cvt.pack.sat" { dty: PackHalfTy, aty: S32Ty }
-        (d: Def[Ty::B32], a: Use[*aty], b: Use[*aty]) since since(6, 5, 72);
+        (d: Def[Ty::U32], a: Use[*aty], b: Use[*aty]) since since(6, 5, 72);
     /// Saturates two integers to 8 bits, `b` into the lowest byte, `a` into the next, and puts
     /// the low half of `c` above them. PTX ISA: `cvt.pack`.
     CvtPackBytes / cvt_pack_bytes "cvt.pack.sat" { dty: PackByteTy, aty: S32Ty, cty: B32Ty }
-        (d: Def[Ty::B32], a: Use[*aty], b: Use[*aty], c: Use[*cty]) since since(6, 5, 72);
+        (d: Def[Ty::U32], a: Use[*aty], b: Use[*aty], c: Use[Ty::U32]) since since(6, 5, 72);
 
     // ---- Memory ----
 
@@ -538,28 +391,61 @@ instructions! {
     Ld / ld "ld" { sem: Option<Sem>, scope: Option<Scope>, space: Option<Space>,
                    cache: Option<LoadCache>, evict: Option<L1Evict>, hint: Option<CacheHint>,
                    prefetch: Option<L2Prefetch>, vec: Option<VecLen>, ty: MemTy }
-        (d: Defs[*ty], addr: Addr[Ty::U64], policy: Option<Use>[Ty::B64])
+        (d: Defs[*ty], addr: Addr[Ty::U64], policy: Option<Use>[Ty::U64])
         if vec_fits(*vec, d.0.len()) => "the number of registers must match the vector length",
         if hint.is_some() == policy.is_some() => "`.L2::cache_hint` and a policy go together",
-        since Since::BASE;
+        if memory_fits(ty.ty()) => "halves travel as `.b16` or `.b32`",
+        if width_fits(*vec, ty.ty(), *space) => "at most 16 bytes, or 32 of global memory",
+        if matches!(sem, None | Some(Sem::Weak | Sem::Volatile | Sem::Relaxed | Sem::Acquire))
+            => "a load is `.weak`, `.volatile`, `.relaxed` or `.acquire`",
+        if ordered(*sem, *scope) => "an ordering needs a scope, and a scope needs an ordering",
+        if ordered_space(*sem, *space) => "this ordering is for global and shared memory",
+        if cache.is_none() || plain(*sem) => "an ordered access takes no cache operator",
+        if cache.is_none() || evict.is_none() => "a cache operator excludes an eviction priority",
+        if evict.is_none() && hint.is_none() || *sem != Some(Sem::Volatile)
+            => "a volatile access takes no eviction priority and no policy",
+        if !(evict.is_some() || hint.is_some() || prefetch.is_some())
+            || matches!(space, None | Some(Space::Global)) => "cache hints are for global memory",
+        since width_since(*vec, ty.ty());
     /// Loads through the read-only path. PTX ISA: `ld.global.nc`.
     LdNc / ld_nc "ld.global" { cache: Option<LoadCache>, nc: NonCoherent, evict: Option<L1Evict>,
                    hint: Option<CacheHint>, prefetch: Option<L2Prefetch>, vec: Option<VecLen>, ty: MemTy }
-        (d: Defs[*ty], addr: Addr[Ty::U64], policy: Option<Use>[Ty::B64])
+        (d: Defs[*ty], addr: Addr[Ty::U64], policy: Option<Use>[Ty::U64])
         if vec_fits(*vec, d.0.len()) => "the number of registers must match the vector length",
         if hint.is_some() == policy.is_some() => "`.L2::cache_hint` and a policy go together",
-        since Since::BASE;
+        if memory_fits(ty.ty()) => "halves travel as `.b16` or `.b32`",
+        if width_fits(*vec, ty.ty(), Some(Space::Global)) => "at most 16 bytes, or 32 of global memory",
+        if !matches!(cache, Some(LoadCache::Lu | LoadCache::Cv))
+            => "the read-only path takes `.ca`, `.cg` and `.cs`",
+        if cache.is_none() || evict.is_none() => "a cache operator excludes an eviction priority",
+        since width_since(*vec, ty.ty());
     /// Stores one element or a vector. PTX ISA: `st`.
     St / st "st" { sem: Option<Sem>, scope: Option<Scope>, space: Option<Space>,
                    cache: Option<StoreCache>, evict: Option<L1Evict>, hint: Option<CacheHint>,
                    vec: Option<VecLen>, ty: MemTy }
-        (addr: Addr[Ty::U64], a: Uses[*ty], policy: Option<Use>[Ty::B64])
+        (addr: Addr[Ty::U64], a: Uses[*ty], policy: Option<Use>[Ty::U64])
         if vec_fits(*vec, a.0.len()) => "the number of values must match the vector length",
         if hint.is_some() == policy.is_some() => "`.L2::cache_hint` and a policy go together",
-        since Since::BASE;
+        if memory_fits(ty.ty()) => "halves travel as `.b16` or `.b32`",
+        if width_fits(*vec, ty.ty(), *space) => "at most 16 bytes, or 32 of global memory",
+        if matches!(sem, None | Some(Sem::Weak | Sem::Volatile | Sem::Relaxed | Sem::Release))
+            => "a store is `.weak`, `.volatile`, `.relaxed` or `.release`",
+        if *space != Some(Space::Const) => "constant memory is read-only",
+        if ordered(*sem, *scope) => "an ordering needs a scope, and a scope needs an ordering",
+        if ordered_space(*sem, *space) => "this ordering is for global and shared memory",
+        if cache.is_none() || plain(*sem) => "an ordered access takes no cache operator",
+        if cache.is_none() || evict.is_none() => "a cache operator excludes an eviction priority",
+        if evict.is_none() && hint.is_none() || *sem != Some(Sem::Volatile)
+            => "a volatile access takes no eviction priority and no policy",
+        if !(evict.is_some() || hint.is_some())
+            || matches!(space, None | Some(Space::Global)) => "cache hints are for global memory",
+        since width_since(*vec, ty.ty());
     /// Brings a line into a cache. PTX ISA: `prefetch`.
     Prefetch / prefetch "prefetch" { space: Option<Space>, level: PrefetchLevel }
-        (addr: Addr[Ty::U64]) since Since::BASE;
+        (addr: Addr[Ty::U64])
+        if matches!(space, None | Some(Space::Global | Space::Local))
+            => "`prefetch` is for global and local memory",
+        since Since::BASE;
     /// Brings a line into the uniform cache. PTX ISA: `prefetchu`.
     Prefetchu / prefetchu "prefetchu.L1" {} (addr: Addr[Ty::U64]) since Since::BASE;
     /// Gives lines of the second level the default priority again. PTX ISA: `applypriority`.
@@ -572,30 +458,35 @@ instructions! {
     /// PTX ISA: `createpolicy`.
     CreatePolicy / create_policy "createpolicy.fractional"
         { primary: PolicyPrimary, secondary: Option<PolicySecondary>, ty: B64Ty }
-        (d: Def[*ty], fraction: Option<Use>[Ty::F32]) since since(7, 4, 80);
+        (d: Def[Ty::U64], fraction: Option<Use>[Ty::F32])
+        if fraction_fits(fraction) => "the fraction is above 0 and at most 1",
+        since since(7, 4, 80);
     /// Read-modify-write that gives the old value. PTX ISA: `atom`.
     Atom / atom "atom" { sem: Option<Sem>, scope: Option<Scope>, space: Option<Space>,
                          op: AtomOp, noftz: Option<NoFtz>, ty: AtomTy }
         (d: SinkDef[*ty], addr: Addr[Ty::U64], b: Use[*ty])
+        if atom_space(*space) => "atomic operations are for global and shared memory",
+        if atom_sem(*sem) => "`.relaxed`, `.acquire`, `.release` or `.acq_rel`",
         if atom_fits(*op, *ty) => "this atomic operation does not take this type",
         if noftz_fits(*noftz, ty.ty()) => "half types need `.noftz`, others must not have it",
-        since atom_since(*op, *ty);
+        since atom_since(*op, *ty, *scope);
     /// Compare and swap: stores `c` if `b` is there, gives the old value. PTX ISA: `atom.cas`.
     AtomCas / atom_cas "atom" { sem: Option<Sem>, scope: Option<Scope>, space: Option<Space>,
                                 cas: CasOp, ty: CasTy }
         (d: SinkDef[*ty], addr: Addr[Ty::U64], b: Use[*ty], c: Use[*ty])
-        since match ty {
-            CasTy::B16 => since(6, 3, 70),
-            CasTy::B32 | CasTy::B64 => Since::BASE,
-            CasTy::B128 => since(8, 3, 90),
-        };
+        if atom_space(*space) => "atomic operations are for global and shared memory",
+        if atom_sem(*sem) => "`.relaxed`, `.acquire`, `.release` or `.acq_rel`",
+        since cas_since(*ty, *scope);
     /// Read-modify-write that gives nothing. PTX ISA: `red`.
     Red / red "red" { sem: Option<Sem>, scope: Option<Scope>, space: Option<Space>,
                       op: AtomOp, noftz: Option<NoFtz>, ty: AtomTy }
         (addr: Addr[Ty::U64], b: Use[*ty])
+        if atom_space(*space) => "reductions are for global and shared memory",
+        if matches!(sem, None | Some(Sem::Relaxed | Sem::Release))
+            => "a reduction is `.relaxed` or `.release`",
         if *op != AtomOp::Exch && atom_fits(*op, *ty) => "this reduction does not take this type",
         if noftz_fits(*noftz, ty.ty()) => "half types need `.noftz`, others must not have it",
-        since atom_since(*op, *ty);
+        since atom_since(*op, *ty, *scope);
     /// Copies 4, 8 or 16 bytes to shared memory in the background; of them, `source` bytes are
     /// read and the rest is zero. PTX ISA: `cp.async`.
     CpAsync / cp_async "cp.async" { cache: CpCache, route: SharedGlobal, hint: Option<CacheHint>,
@@ -603,12 +494,15 @@ instructions! {
         (to: Addr[Ty::U64], from: Addr[Ty::U64], bytes: Use[Ty::U32], source: Option<Use>[Ty::U32])
         if *cache == CpCache::Ca || bytes.0 == Value::Int(16) => "`.cg` copies 16 bytes",
         if matches!(bytes.0, Value::Int(4 | 8 | 16)) => "`cp.async` copies 4, 8 or 16 bytes",
+        if source_fits(bytes, source) => "at most the copied bytes are read",
         if hint.is_none() => "`cp.async` with a cache policy is not supported",
         since since(7, 0, 80);
     /// Closes a group of background copies. PTX ISA: `cp.async.commit_group`.
     CpAsyncCommit / cp_async_commit "cp.async.commit_group" {} () since since(7, 0, 80);
     /// Waits until at most `n` groups are under way. PTX ISA: `cp.async.wait_group`.
-    CpAsyncWait / cp_async_wait "cp.async.wait_group" {} (n: Use[Ty::U32]) since since(7, 0, 80);
+    CpAsyncWait / cp_async_wait "cp.async.wait_group" {} (n: Use[Ty::U32])
+        if matches!(n.0, Value::Int(0..)) => "the number of groups is a constant",
+        since since(7, 0, 80);
     /// Waits for all background copies. PTX ISA: `cp.async.wait_all`.
     CpAsyncWaitAll / cp_async_wait_all "cp.async.wait_all" {} () since since(7, 0, 80);
     /// The thread arrives at the `mbarrier` once its background copies so far are complete.
@@ -622,37 +516,55 @@ instructions! {
 
     /// Waits for the threads of the block, or for `count` of them. PTX ISA: `bar.sync`.
     BarSync / bar_sync "bar.sync" {} (id: Use[Ty::U32], count: Option<Use>[Ty::U32])
+        if barrier_fits(id) => "a block has the barriers 0 to 15",
+        if threads_fit(count.as_ref().map(|it| &it.0)) => "a barrier is for whole warps: a multiple of 32 threads",
         since Since::BASE;
     /// The same under its newer name. PTX ISA: `barrier.sync`.
     BarrierSync / barrier_sync "barrier" { cta: Option<CtaLevel>, sync: SyncWord, aligned: Option<Aligned> }
-        (id: Use[Ty::U32], count: Option<Use>[Ty::U32]) since since(6, 0, 30);
+        (id: Use[Ty::U32], count: Option<Use>[Ty::U32])
+        if barrier_fits(id) => "a block has the barriers 0 to 15",
+        if threads_fit(count.as_ref().map(|it| &it.0)) => "a barrier is for whole warps: a multiple of 32 threads",
+        since since(6, 0, 30);
     /// Arrives at a barrier without waiting. PTX ISA: `bar.arrive`.
     BarArrive / bar_arrive "bar.arrive" {} (id: Use[Ty::U32], count: Use[Ty::U32])
+        if barrier_fits(id) => "a block has the barriers 0 to 15",
+        if threads_fit(Some(&count.0)) => "a barrier is for whole warps: a multiple of 32 threads",
         since Since::BASE;
     /// The same under its newer name. PTX ISA: `barrier.arrive`.
     BarrierArrive / barrier_arrive "barrier"
         { cta: Option<CtaLevel>, arrive: ArriveWord, aligned: Option<Aligned> }
-        (id: Use[Ty::U32], count: Use[Ty::U32]) since since(6, 0, 30);
+        (id: Use[Ty::U32], count: Use[Ty::U32])
+        if barrier_fits(id) => "a block has the barriers 0 to 15",
+        if threads_fit(Some(&count.0)) => "a barrier is for whole warps: a multiple of 32 threads",
+        since since(6, 0, 30);
     /// Waits, and gives the number of threads whose predicate held. PTX ISA: `bar.red.popc`.
-    BarRedPopc / bar_red_popc "bar.red.popc" { ty: Int32Ty }
+    BarRedPopc / bar_red_popc "bar.red.popc" { ty: U32Ty }
         (d: Def[*ty], id: Use[Ty::U32], count: MiddleUse[Ty::U32], c: PredUse[Ty::Pred])
+        if barrier_fits(id) => "a block has the barriers 0 to 15",
+        if threads_fit(count.0.as_ref()) => "a barrier is for whole warps: a multiple of 32 threads",
         since Since::BASE;
     /// Waits, and gives whether all or some predicates held. PTX ISA: `bar.red`.
     BarRed / bar_red "bar.red" { op: BarRedOp, ty: PredTy }
         (d: Def[Ty::Pred], id: Use[Ty::U32], count: MiddleUse[Ty::U32], c: PredUse[Ty::Pred])
+        if barrier_fits(id) => "a block has the barriers 0 to 15",
+        if threads_fit(count.0.as_ref()) => "a barrier is for whole warps: a multiple of 32 threads",
         since Since::BASE;
     /// [`BarRedPopc`] under its newer name. PTX ISA: `barrier.red.popc`.
     BarrierRedPopc / barrier_red_popc "barrier"
         { cta: Option<CtaLevel>, red: RedPopcWord, aligned: Option<Aligned>, ty: U32Ty }
         (d: Def[*ty], id: Use[Ty::U32], count: MiddleUse[Ty::U32], c: PredUse[Ty::Pred])
+        if barrier_fits(id) => "a block has the barriers 0 to 15",
+        if threads_fit(count.0.as_ref()) => "a barrier is for whole warps: a multiple of 32 threads",
         since since(6, 0, 30);
     /// [`BarRed`] under its newer name. PTX ISA: `barrier.red`.
     BarrierRed / barrier_red "barrier"
         { cta: Option<CtaLevel>, red: RedWord, op: BarRedOp, aligned: Option<Aligned>, ty: PredTy }
         (d: Def[Ty::Pred], id: Use[Ty::U32], count: MiddleUse[Ty::U32], c: PredUse[Ty::Pred])
+        if barrier_fits(id) => "a block has the barriers 0 to 15",
+        if threads_fit(count.0.as_ref()) => "a barrier is for whole warps: a multiple of 32 threads",
         since since(6, 0, 30);
     /// Waits for the lanes of `mask` and orders their memory. PTX ISA: `bar.warp.sync`.
-    BarWarpSync / bar_warp_sync "bar.warp.sync" {} (mask: Use[Ty::B32]) since since(6, 0, 30);
+    BarWarpSync / bar_warp_sync "bar.warp.sync" {} (mask: Use[Ty::U32]) since since(6, 0, 30);
     /// Orders the thread's accesses. PTX ISA: `membar`.
     Membar / membar "membar" { level: BarLevel } () since Since::BASE;
     /// Orders the thread's accesses. PTX ISA: `fence`.
@@ -666,38 +578,39 @@ instructions! {
     /// The lane's value at another lane; `p` says whether that lane was in range.
     /// PTX ISA: `shfl.sync`.
     Shfl / shfl "shfl.sync" { mode: ShflMode, ty: B32Ty }
-        (d: PairDef[*ty], a: Use[*ty], b: Use[Ty::B32], c: Use[Ty::B32], mask: Use[Ty::B32])
+        (d: PairDef[*ty], a: Use[*ty], b: Use[Ty::U32], c: Use[Ty::U32], mask: Use[Ty::U32])
         since since(6, 0, 30);
     /// Whether all, some or equal predicates hold in the warp. PTX ISA: `vote.sync`.
     Vote / vote "vote.sync" { mode: VoteMode, ty: PredTy }
-        (p: Def[Ty::Pred], a: PredUse[Ty::Pred], mask: Use[Ty::B32]) since since(6, 0, 30);
+        (p: Def[Ty::Pred], a: PredUse[Ty::Pred], mask: Use[Ty::U32]) since since(6, 0, 30);
     /// The lanes whose predicate holds. PTX ISA: `vote.sync.ballot`.
     Ballot / ballot "vote.sync.ballot" { ty: B32Ty }
-        (d: Def[*ty], a: PredUse[Ty::Pred], mask: Use[Ty::B32]) since since(6, 0, 30);
+        (d: Def[Ty::U32], a: PredUse[Ty::Pred], mask: Use[Ty::U32]) since since(6, 0, 30);
     /// The lanes that execute this. PTX ISA: `activemask`.
     Activemask / activemask "activemask" { ty: B32Ty } (d: Def[*ty]) since since(6, 2, 30);
     /// The lanes with the same value. PTX ISA: `match.any.sync`.
     MatchAny / match_any "match.any.sync" { ty: WordTy }
-        (d: Def[Ty::B32], a: Use[*ty], mask: Use[Ty::B32]) since since(6, 0, 70);
+        (d: Def[Ty::U32], a: Use[*ty], mask: Use[Ty::U32]) since since(6, 0, 70);
     /// The mask if all lanes have the same value, else zero. PTX ISA: `match.all.sync`.
     MatchAll / match_all "match.all.sync" { ty: WordTy }
-        (d: PairDef[Ty::B32], a: Use[*ty], mask: Use[Ty::B32]) since since(6, 0, 70);
+        (d: PairDef[Ty::U32], a: Use[*ty], mask: Use[Ty::U32]) since since(6, 0, 70);
     /// Reduction over the lanes of `mask`. PTX ISA: `redux.sync`.
     Redux / redux "redux.sync" { op: ReduxOp, ty: ReduxTy }
-        (d: Def[*ty], a: Use[*ty], mask: Use[Ty::B32])
+        (d: Def[redux_ty(*ty)], a: Use[redux_ty(*ty)], mask: Use[Ty::U32])
         if matches!((op, ty), (ReduxOp::And | ReduxOp::Or | ReduxOp::Xor, ReduxTy::B32)
             | (ReduxOp::Add, ReduxTy::U32 | ReduxTy::S32)
             | (ReduxOp::Min | ReduxOp::Max, ReduxTy::U32 | ReduxTy::S32 | ReduxTy::F32))
             => "this reduction does not take this type",
         since if *ty == ReduxTy::F32 { since_exact(8, 6, 100) } else { since(7, 0, 80) };
     /// Chooses one lane of the mask. PTX ISA: `elect.sync`.
-    Elect / elect "elect.sync" {} (d: ElectDef[Ty::B32], mask: Use[Ty::B32]) since since(8, 0, 90);
+    Elect / elect "elect.sync" {} (d: ElectDef[Ty::U32], mask: Use[Ty::U32]) since since(8, 0, 90);
 
     // ---- Barriers in shared memory ----
 
     /// Makes an `mbarrier` whose phases complete after `count` arrivals. PTX ISA: `mbarrier.init`.
     MbarrierInit / mbarrier_init "mbarrier.init" { space: Option<Space>, ty: B64Ty }
         (addr: Addr[Ty::U64], count: Use[Ty::U32])
+        if !matches!(count.0, Value::Int(..=0)) => "an mbarrier waits for at least one arrival",
         if shared_cta(*space) => "an mbarrier is in shared memory of the block",
         since since(7, 0, 80);
     /// Ends an `mbarrier`, whose memory is then free for other use. PTX ISA: `mbarrier.inval`.
@@ -709,7 +622,8 @@ instructions! {
     /// `mbarrier.arrive`.
     MbarrierArrive / mbarrier_arrive "mbarrier.arrive"
         { sem: Option<Sem>, scope: Option<Scope>, space: Option<Space>, ty: B64Ty }
-        (state: SinkDef[*ty], addr: Addr[Ty::U64], count: Option<Use>[Ty::U32])
+        (state: SinkDef[Ty::U64], addr: Addr[Ty::U64], count: Option<Use>[Ty::U32])
+        if !matches!(count, Some(Use(Value::Int(..=0)))) => "a thread arrives at least once",
         if arrive_fits(*sem, *scope) => "an arrival is `.release` or `.relaxed`, with a scope",
         if shared(*space) => "an mbarrier is in shared memory",
         if remote_fits(*space, state) => "an arrival at another block's mbarrier gives no state",
@@ -719,25 +633,27 @@ instructions! {
     /// `mbarrier.arrive.expect_tx`.
     MbarrierArriveExpectTx / mbarrier_arrive_expect_tx "mbarrier.arrive.expect_tx"
         { sem: Option<Sem>, scope: Option<Scope>, space: Option<Space>, ty: B64Ty }
-        (state: SinkDef[*ty], addr: Addr[Ty::U64], tx: Use[Ty::U32])
+        (state: SinkDef[Ty::U64], addr: Addr[Ty::U64], tx: Use[Ty::U32])
         if arrive_fits(*sem, *scope) => "an arrival is `.release` or `.relaxed`, with a scope",
         if shared(*space) => "an mbarrier is in shared memory",
         if remote_fits(*space, state) => "an arrival at another block's mbarrier gives no state",
-        since since(8, 0, 90);
+        since since(8, 0, 90).and(order_since(*sem));
     /// [`MbarrierArrive`] that must not complete the phase. PTX ISA:
     /// `mbarrier.arrive.noComplete`.
     MbarrierArriveNoComplete / mbarrier_arrive_no_complete "mbarrier.arrive.noComplete"
         { sem: Option<Sem>, scope: Option<Scope>, space: Option<Space>, ty: B64Ty }
-        (state: Def[*ty], addr: Addr[Ty::U64], count: Use[Ty::U32])
+        (state: Def[Ty::U64], addr: Addr[Ty::U64], count: Use[Ty::U32])
+        if !matches!(count.0, Value::Int(..=0)) => "a thread arrives at least once",
         if matches!((sem, scope), (None, None) | (Some(Sem::Release), Some(Scope::Cta)))
             => "`.noComplete` is `.release.cta`",
         if shared_cta(*space) => "an mbarrier is in shared memory of the block",
-        since since(7, 0, 80).and(if sem.is_some() { since(8, 0, 80) } else { Since::BASE });
+        since since(7, 0, 80).and(order_since(*sem));
     /// [`MbarrierArrive`] after which the barrier expects `count` arrivals fewer in each later
     /// phase. PTX ISA: `mbarrier.arrive_drop`.
     MbarrierArriveDrop / mbarrier_arrive_drop "mbarrier.arrive_drop"
         { sem: Option<Sem>, scope: Option<Scope>, space: Option<Space>, ty: B64Ty }
-        (state: SinkDef[*ty], addr: Addr[Ty::U64], count: Option<Use>[Ty::U32])
+        (state: SinkDef[Ty::U64], addr: Addr[Ty::U64], count: Option<Use>[Ty::U32])
+        if !matches!(count, Some(Use(Value::Int(..=0)))) => "a thread arrives at least once",
         if arrive_fits(*sem, *scope) => "an arrival is `.release` or `.relaxed`, with a scope",
         if shared(*space) => "an mbarrier is in shared memory",
         if remote_fits(*space, state) => "an arrival at another block's mbarrier gives no state",
@@ -754,37 +670,39 @@ instructions! {
     /// Whether the phase of `state` is complete. PTX ISA: `mbarrier.test_wait`.
     MbarrierTestWait / mbarrier_test_wait "mbarrier.test_wait"
         { sem: Option<Sem>, scope: Option<Scope>, space: Option<Space>, ty: B64Ty }
-        (p: Def[Ty::Pred], addr: Addr[Ty::U64], state: Use[*ty])
+        (p: Def[Ty::Pred], addr: Addr[Ty::U64], state: Use[Ty::U64])
         if wait_fits(*sem, *scope) => "a wait is `.acquire` or `.relaxed`, with a scope",
         if shared_cta(*space) => "an mbarrier is in shared memory of the block",
-        since since(7, 0, 80).and(if sem.is_some() { since(8, 0, 80) } else { Since::BASE });
+        since since(7, 0, 80).and(order_since(*sem));
     /// Whether the phase of that parity is complete. PTX ISA: `mbarrier.test_wait.parity`.
     MbarrierTestWaitParity / mbarrier_test_wait_parity "mbarrier.test_wait.parity"
         { sem: Option<Sem>, scope: Option<Scope>, space: Option<Space>, ty: B64Ty }
         (p: Def[Ty::Pred], addr: Addr[Ty::U64], parity: Use[Ty::U32])
+        if parity_fits(parity) => "a parity is 0 or 1",
         if wait_fits(*sem, *scope) => "a wait is `.acquire` or `.relaxed`, with a scope",
         if shared_cta(*space) => "an mbarrier is in shared memory of the block",
-        since since(7, 1, 80).and(if sem.is_some() { since(8, 0, 80) } else { Since::BASE });
+        since since(7, 1, 80).and(order_since(*sem));
     /// [`MbarrierTestWait`] that may sleep for a while, at most about `hint` nanoseconds.
     /// PTX ISA: `mbarrier.try_wait`.
     MbarrierTryWait / mbarrier_try_wait "mbarrier.try_wait"
         { sem: Option<Sem>, scope: Option<Scope>, space: Option<Space>, ty: B64Ty }
-        (p: Def[Ty::Pred], addr: Addr[Ty::U64], state: Use[*ty], hint: Option<Use>[Ty::U32])
+        (p: Def[Ty::Pred], addr: Addr[Ty::U64], state: Use[Ty::U64], hint: Option<Use>[Ty::U32])
         if wait_fits(*sem, *scope) => "a wait is `.acquire` or `.relaxed`, with a scope",
         if shared_cta(*space) => "an mbarrier is in shared memory of the block",
-        since since(7, 8, 90).and(if sem.is_some() { since(8, 0, 90) } else { Since::BASE });
+        since since(7, 8, 90).and(order_since(*sem));
     /// [`MbarrierTestWaitParity`] that may sleep for a while. PTX ISA:
     /// `mbarrier.try_wait.parity`.
     MbarrierTryWaitParity / mbarrier_try_wait_parity "mbarrier.try_wait.parity"
         { sem: Option<Sem>, scope: Option<Scope>, space: Option<Space>, ty: B64Ty }
         (p: Def[Ty::Pred], addr: Addr[Ty::U64], parity: Use[Ty::U32], hint: Option<Use>[Ty::U32])
+        if parity_fits(parity) => "a parity is 0 or 1",
         if wait_fits(*sem, *scope) => "a wait is `.acquire` or `.relaxed`, with a scope",
         if shared_cta(*space) => "an mbarrier is in shared memory of the block",
-        since since(7, 8, 90).and(if sem.is_some() { since(8, 0, 90) } else { Since::BASE });
+        since since(7, 8, 90).and(order_since(*sem));
     /// The arrivals that the phase of `state` still waited for. PTX ISA:
     /// `mbarrier.pending_count`.
     MbarrierPendingCount / mbarrier_pending_count "mbarrier.pending_count" { ty: B64Ty }
-        (d: Def[Ty::U32], state: Use[*ty]) since since(7, 0, 80);
+        (d: Def[Ty::U32], state: Use[Ty::U64]) since since(7, 0, 80);
     /// Orders the making of `mbarrier`s before what the cluster does with them. PTX ISA:
     /// `fence.mbarrier_init`.
     FenceMbarrierInit / fence_mbarrier_init "fence.mbarrier_init.release.cluster" {} ()
@@ -808,12 +726,14 @@ instructions! {
     Mapa / mapa "mapa" { space: Option<Space>, ty: AddressTy }
         (d: Def[*ty], a: Use[*ty], rank: Use[Ty::U32])
         if matches!(space, None | Some(Space::SharedCluster)) => "`mapa` is for `.shared::cluster`",
+        if space.is_some() || *ty == AddressTy::U64 => "generic addresses have 64 bits",
         since since(7, 8, 90);
     /// The rank in the cluster of the block whose shared memory `a` is in. PTX ISA: `getctarank`.
     Getctarank / getctarank "getctarank" { space: Option<Space>, ty: AddressTy }
         (d: Def[Ty::U32], a: Use[*ty])
         if matches!(space, None | Some(Space::SharedCluster))
             => "`getctarank` is for `.shared::cluster`",
+        if space.is_some() || *ty == AddressTy::U64 => "generic addresses have 64 bits",
         since since(7, 8, 90);
     /// Order between a grid and those that depend on it. PTX ISA: `griddepcontrol`.
     Griddepcontrol / griddepcontrol "griddepcontrol" { action: GridAction } ()
@@ -831,12 +751,16 @@ instructions! {
                                                        space: Option<Space>, ty: MatrixTy }
         (d: VecDef[Ty::B32], addr: Addr[Ty::U64])
         if d.0.len() == matrices(*count) => "one register for each matrix",
+        if d.0.iter().any(Option::is_some) => "at least one matrix goes to a register",
+        if shared_cta(*space) => "`ldmatrix` reads shared memory",
         since since(6, 5, 75);
     /// Stores 8 by 8 matrices of 16-bit elements. PTX ISA: `stmatrix`.
     Stmatrix / stmatrix "stmatrix.sync.aligned.m8n8" { count: MatrixCount, trans: Option<Trans>,
                                                        space: Option<Space>, ty: MatrixTy }
         (addr: Addr[Ty::U64], a: VecUse[Ty::B32])
         if a.0.len() == matrices(*count) => "one register for each matrix",
+        if registers(a) => "the matrices are in registers",
+        if shared_cta(*space) => "`stmatrix` writes shared memory",
         since since(7, 8, 90);
     /// `d = a * b + c` over the tiles of a warp. PTX ISA: `mma`.
     Mma / mma "mma.sync.aligned" { shape: MmaShape, alayout: Layout, blayout: Layout,
@@ -846,7 +770,14 @@ instructions! {
          b: VecUse[fragment(bty.ty())], c: VecUse[fragment(cty.ty())])
         if mma_fits(*shape, *aty, *dty, [d.0.len(), a.0.len(), b.0.len(), c.0.len()])
             => "this shape does not have these types, or has another number of registers",
-        since mma_since(*shape, *aty);
+        if dty == cty => "both accumulators have one type",
+        if factors_fit(*aty, *bty) => "these factors do not go together",
+        if *shape == MmaShape::M8n8k4 && *aty == MmaTy::F16
+            || (*alayout, *blayout) == (Layout::Row, Layout::Col)
+            => "this shape is `.row.col`",
+        if satfinite.is_none() || *dty == MmaAccTy::S32 => "`.satfinite` is for integers",
+        if registers(a) && registers(b) => "the factors are in registers",
+        since mma_since(*shape, *aty, *dty);
 
     // ---- Control ----
 
@@ -869,23 +800,4 @@ instructions! {
     Brkpt / brkpt "brkpt" {} () since Since::BASE;
     /// Sleeps for about `t` nanoseconds. PTX ISA: `nanosleep`.
     Nanosleep / nanosleep "nanosleep" { ty: U32Ty } (t: Use[Ty::U32]) since since(6, 3, 70);
-}
-
-/// The type of one of `count` elements of a packed register.
-fn element(ty: Ty, count: usize) -> Ty {
-    match (ty.bits() as usize).checked_div(count) {
-        Some(8) => Ty::B8,
-        Some(16) => Ty::B16,
-        Some(32) => Ty::B32,
-        _ => Ty::B64,
-    }
-}
-
-/// Matrices that one `ldmatrix` or `stmatrix` moves.
-const fn matrices(count: MatrixCount) -> usize {
-    match count {
-        MatrixCount::X1 => 1,
-        MatrixCount::X2 => 2,
-        MatrixCount::X4 => 4,
-    }
 }

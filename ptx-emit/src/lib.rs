@@ -27,6 +27,8 @@ mod lex;
 pub mod modifier;
 pub mod operand;
 mod parse;
+#[cfg(feature = "sample")]
+pub mod sample;
 pub mod ty;
 mod verify;
 

@@ -1,5 +1,7 @@
 //! The dotted parts of an opcode: rounding, state space, comparison, scope and so on.
 
+#[cfg(feature = "sample")]
+use crate::sample::Sampler;
 use crate::ty::{Since, since};
 
 /// The dotted parts of an opcode that are still to be read.
@@ -63,6 +65,9 @@ pub trait Modifier: Sized {
     fn print(&self, out: &mut String);
     /// What it asks of the machine.
     fn since(&self) -> Since;
+    /// One of its values.
+    #[cfg(feature = "sample")]
+    fn sample(from: &mut Sampler<'_>) -> Self;
 }
 
 impl<M: Modifier> Modifier for Option<M> {
@@ -78,6 +83,11 @@ impl<M: Modifier> Modifier for Option<M> {
 
     fn since(&self) -> Since {
         self.as_ref().map_or(Since::BASE, Modifier::since)
+    }
+
+    #[cfg(feature = "sample")]
+    fn sample(from: &mut Sampler<'_>) -> Self {
+        from.modifier(&[false, true]).then(|| M::sample(from))
     }
 }
 
@@ -113,6 +123,11 @@ macro_rules! modifiers {
 
             fn since(&self) -> Since {
                 match self { $(Self::$Variant => Since::BASE $(.and($since))?,)* }
+            }
+
+            #[cfg(feature = "sample")]
+            fn sample(from: &mut Sampler<'_>) -> Self {
+                from.modifier(Self::ALL)
             }
         }
     )*};
@@ -327,7 +342,7 @@ modifiers! {
     /// Memory ordering of an access.
     Sem {
         /// The default: no ordering.
-        Weak "weak" since since(6, 0, 30),
+        Weak "weak" since since(6, 0, 70),
         /// Not to be optimised away or reordered by the compiler.
         Volatile "volatile",
         /// Atomic, unordered.

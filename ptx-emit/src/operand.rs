@@ -3,6 +3,8 @@
 use crate::emit::Printer;
 use crate::ir::{Label, Reg};
 use crate::parse::{OperandParser, ParseError};
+#[cfg(feature = "sample")]
+use crate::sample::Sampler;
 use crate::ty::{Since, Ty, since};
 
 /// Something that an instruction reads.
@@ -72,6 +74,45 @@ pub trait Operand: Sized {
     fn visit(&self, ty: Ty, visit: &mut dyn FnMut(Slot<'_>));
     /// Lets `change` replace the registers and values inside.
     fn parts_mut(&mut self, change: &mut dyn FnMut(PartMut<'_>));
+    /// Its registers, if it is a vector.
+    fn vector(&self) -> Vec<Reg> {
+        Vec::new()
+    }
+    /// Itself, if it is an address.
+    fn address(&self) -> Option<&Addr> {
+        None
+    }
+
+    /// One of its forms; [`Self::settle`] then gives its registers their types.
+    #[cfg(feature = "sample")]
+    fn sample(from: &mut Sampler<'_>) -> Self;
+    /// Gives the registers and constants of a sample the types of the row.
+    #[cfg(feature = "sample")]
+    fn settle(&mut self, ty: Ty, from: &mut Sampler<'_>) {
+        let mut types = Vec::new();
+        self.visit(ty, &mut |slot| match slot {
+            Slot::Def(_, ty, fit) | Slot::Use(_, ty, fit) => types.push((ty, fit)),
+            Slot::Address(_) => types.push((Ty::U64, Fit::Exact)),
+            Slot::Target(_) => {}
+        });
+        let mut types = types.into_iter();
+        let vector = self.vector().len() > 1;
+        let mut first = None;
+        self.parts_mut(&mut |part| {
+            let Some((ty, fit)) = types.next() else { return };
+            match part {
+                PartMut::Reg(reg) | PartMut::Value(Value::Reg(reg)) if vector => {
+                    *reg = from.reg_like(&mut first, ty, fit);
+                }
+                PartMut::Reg(reg) | PartMut::Value(Value::Reg(reg)) => *reg = from.reg(ty, fit),
+                PartMut::Value(value) => {
+                    if let Value::Int(int) = *value {
+                        *value = from.constant(int, ty, fit);
+                    }
+                }
+            }
+        });
+    }
 
     /// What stands where nothing is written, if the operand may be left out.
     #[must_use]
@@ -199,6 +240,16 @@ pub struct ElectDef {
     pub elected: Reg,
 }
 
+fn registers(values: &[Value]) -> Vec<Reg> {
+    let regs = values.iter().filter_map(|it| match it {
+        Value::Reg(reg) => Some(*reg),
+        Value::Int(_) | Value::F32(_) | Value::F64(_) | Value::Special(_) | Value::Symbol(..) => {
+            None
+        }
+    });
+    regs.collect()
+}
+
 fn visit_reads(values: &[Value], ty: Ty, fit: Fit, visit: &mut dyn FnMut(Slot<'_>)) {
     for value in values {
         visit(Slot::Use(value, ty, fit));
@@ -206,6 +257,10 @@ fn visit_reads(values: &[Value], ty: Ty, fit: Fit, visit: &mut dyn FnMut(Slot<'_
 }
 
 impl Operand for Def {
+    #[cfg(feature = "sample")]
+    fn sample(_: &mut Sampler<'_>) -> Self {
+        Self(Sampler::placeholder())
+    }
     fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
         from.reg().map(Self)
     }
@@ -221,6 +276,10 @@ impl Operand for Def {
 }
 
 impl Operand for WideDef {
+    #[cfg(feature = "sample")]
+    fn sample(_: &mut Sampler<'_>) -> Self {
+        Self(Sampler::placeholder())
+    }
     fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
         from.reg().map(Self)
     }
@@ -236,6 +295,10 @@ impl Operand for WideDef {
 }
 
 impl Operand for SinkDef {
+    #[cfg(feature = "sample")]
+    fn sample(from: &mut Sampler<'_>) -> Self {
+        Self(from.maybe().then(Sampler::placeholder))
+    }
     fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
         from.reg_or_sink().map(Self)
     }
@@ -255,6 +318,10 @@ impl Operand for SinkDef {
 }
 
 impl Operand for PairDef {
+    #[cfg(feature = "sample")]
+    fn sample(from: &mut Sampler<'_>) -> Self {
+        Self { first: Sampler::placeholder(), second: from.maybe().then(Sampler::placeholder) }
+    }
     fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
         let first = from.reg()?;
         let second = if from.eat("|") { Some(from.reg()?) } else { None };
@@ -282,6 +349,10 @@ impl Operand for PairDef {
 }
 
 impl Operand for Use {
+    #[cfg(feature = "sample")]
+    fn sample(from: &mut Sampler<'_>) -> Self {
+        Self(from.value())
+    }
     fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
         from.value().map(Self)
     }
@@ -297,6 +368,10 @@ impl Operand for Use {
 }
 
 impl Operand for WideUse {
+    #[cfg(feature = "sample")]
+    fn sample(from: &mut Sampler<'_>) -> Self {
+        Self(from.value())
+    }
     fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
         from.value().map(Self)
     }
@@ -312,6 +387,10 @@ impl Operand for WideUse {
 }
 
 impl Operand for MiddleUse {
+    #[cfg(feature = "sample")]
+    fn sample(from: &mut Sampler<'_>) -> Self {
+        Self(from.maybe().then(|| from.value()))
+    }
     fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
         from.value().map(|value| Self(Some(value)))
     }
@@ -334,7 +413,7 @@ impl Operand for MiddleUse {
         Some(Self(None))
     }
     fn stands(from: &OperandParser<'_>) -> bool {
-        from.at_operand_before_comma()
+        from.at_last_but_one()
     }
     fn is_absent(&self) -> bool {
         self.0.is_none()
@@ -343,6 +422,10 @@ impl Operand for MiddleUse {
 
 /// An operand that may be left out, at the end of the list.
 impl<O: Operand> Operand for Option<O> {
+    #[cfg(feature = "sample")]
+    fn sample(from: &mut Sampler<'_>) -> Self {
+        from.maybe().then(|| O::sample(from))
+    }
     fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
         O::parse(from).map(Some)
     }
@@ -370,6 +453,10 @@ impl<O: Operand> Operand for Option<O> {
 }
 
 impl Operand for PredUse {
+    #[cfg(feature = "sample")]
+    fn sample(from: &mut Sampler<'_>) -> Self {
+        Self { reg: Sampler::placeholder(), negated: from.maybe() }
+    }
     fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
         let negated = from.eat("!");
         Ok(Self { reg: from.reg()?, negated })
@@ -389,6 +476,13 @@ impl Operand for PredUse {
 }
 
 impl Operand for Defs {
+    fn vector(&self) -> Vec<Reg> {
+        self.0.clone()
+    }
+    #[cfg(feature = "sample")]
+    fn sample(from: &mut Sampler<'_>) -> Self {
+        Self(vec![Sampler::placeholder(); from.count()])
+    }
     fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
         if from.at("{") {
             from.braced(OperandParser::reg).map(Self)
@@ -415,6 +509,13 @@ impl Operand for Defs {
 }
 
 impl Operand for Uses {
+    fn vector(&self) -> Vec<Reg> {
+        registers(&self.0)
+    }
+    #[cfg(feature = "sample")]
+    fn sample(from: &mut Sampler<'_>) -> Self {
+        Self((0..from.count()).map(|_| from.value()).collect())
+    }
     fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
         if from.at("{") {
             from.braced(OperandParser::value).map(Self)
@@ -439,6 +540,16 @@ impl Operand for Uses {
 }
 
 impl Operand for VecDef {
+    fn vector(&self) -> Vec<Reg> {
+        self.0.iter().flatten().copied().collect()
+    }
+    #[cfg(feature = "sample")]
+    fn sample(from: &mut Sampler<'_>) -> Self {
+        let sink = from.maybe().then_some(None);
+        let mut regs = vec![Some(Sampler::placeholder()); from.count()];
+        regs[0] = sink.unwrap_or(regs[0]);
+        Self(regs)
+    }
     fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
         from.braced(OperandParser::reg_or_sink).map(Self)
     }
@@ -458,6 +569,13 @@ impl Operand for VecDef {
 }
 
 impl Operand for VecUse {
+    fn vector(&self) -> Vec<Reg> {
+        registers(&self.0)
+    }
+    #[cfg(feature = "sample")]
+    fn sample(from: &mut Sampler<'_>) -> Self {
+        Self((0..from.count()).map(|_| from.value()).collect())
+    }
     fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
         from.braced(OperandParser::value).map(Self)
     }
@@ -475,6 +593,13 @@ impl Operand for VecUse {
 }
 
 impl Operand for Addr {
+    fn address(&self) -> Option<&Addr> {
+        Some(self)
+    }
+    #[cfg(feature = "sample")]
+    fn sample(from: &mut Sampler<'_>) -> Self {
+        Self { base: from.base(), offset: from.operand(&[0, 16, -16]) }
+    }
     fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
         from.address()
     }
@@ -492,6 +617,10 @@ impl Operand for Addr {
 }
 
 impl Operand for Target {
+    #[cfg(feature = "sample")]
+    fn sample(from: &mut Sampler<'_>) -> Self {
+        Self(from.label())
+    }
     fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
         from.label().map(Self)
     }
@@ -505,6 +634,10 @@ impl Operand for Target {
 }
 
 impl Operand for Targets {
+    #[cfg(feature = "sample")]
+    fn sample(from: &mut Sampler<'_>) -> Self {
+        Self((0..from.count()).map(|_| from.label()).collect())
+    }
     fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
         from.targets().map(Self)
     }
@@ -520,6 +653,10 @@ impl Operand for Targets {
 }
 
 impl Operand for Callee {
+    #[cfg(feature = "sample")]
+    fn sample(_: &mut Sampler<'_>) -> Self {
+        Self("callee".to_owned())
+    }
     fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
         from.name().map(Self)
     }
@@ -531,6 +668,10 @@ impl Operand for Callee {
 }
 
 impl Operand for Params {
+    #[cfg(feature = "sample")]
+    fn sample(from: &mut Sampler<'_>) -> Self {
+        Self(from.names())
+    }
     fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
         from.parenthesised().map(Self)
     }
@@ -552,6 +693,10 @@ impl Operand for Params {
 }
 
 impl Operand for LeadingParams {
+    #[cfg(feature = "sample")]
+    fn sample(from: &mut Sampler<'_>) -> Self {
+        Self(from.names())
+    }
     fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
         if !from.at("(") {
             return Ok(Self(Vec::new()));
@@ -573,6 +718,10 @@ impl Operand for LeadingParams {
 }
 
 impl Operand for ElectDef {
+    #[cfg(feature = "sample")]
+    fn sample(from: &mut Sampler<'_>) -> Self {
+        Self { lane: from.maybe().then(Sampler::placeholder), elected: Sampler::placeholder() }
+    }
     fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
         let lane = from.reg_or_sink()?;
         from.expect("|")?;

@@ -1,6 +1,8 @@
 //! Types of registers, variables and instructions, and what a machine must offer for them.
 
 use crate::modifier::{Modifier, Parts};
+#[cfg(feature = "sample")]
+use crate::sample::Sampler;
 
 /// The oldest PTX ISA version and the oldest architecture that offer something.
 ///
@@ -135,7 +137,7 @@ types! {
     /// IEEE half precision.
     F16 "f16" 16 Float Since::BASE;
     /// Two halves, the first in the low bits.
-    F16x2 "f16x2" 32 Float Since::BASE;
+    F16x2 "f16x2" 32 Float since(6, 0, 53);
     /// bfloat16.
     BF16 "bf16" 16 Float since(7, 0, 80);
     /// Two bfloat16, the first in the low bits.
@@ -157,9 +159,9 @@ types! {
     /// One 8-bit float, 5 bits of exponent and 2 of fraction (matrix operands).
     E5m2 "e5m2" 8 Float since(7, 8, 89);
     /// Signed, 4 bits (matrix operands).
-    S4 "s4" 4 Signed since(7, 0, 75);
+    S4 "s4" 4 Signed since(6, 5, 75);
     /// Unsigned, 4 bits (matrix operands).
-    U4 "u4" 4 Unsigned since(7, 0, 75);
+    U4 "u4" 4 Unsigned since(6, 5, 75);
     /// One bit (matrix operands).
     B1 "b1" 1 Bits since(7, 0, 75);
 }
@@ -204,17 +206,43 @@ impl Ty {
             (Kind::Pred, _) | (_, Kind::Pred) => false,
             _ if self.bits() != want.bits() => false,
             (Kind::Bits, _) | (_, Kind::Bits) => true,
-            (Kind::Float, Kind::Float) => self == want || want == Self::TF32,
+            (Kind::Float, Kind::Float) => self == want,
             _ => integer(self) && integer(want),
         }
     }
 
     /// [`Self::fits`], and registers wider than the type are welcome too, as `ld`, `st` and
-    /// `cvt` allow ("Operand Size Exceeding Instruction-Type Size").
+    /// `cvt` allow: untyped ones for any type, any for untyped data, integers for integers.
+    ///
+    /// PTX ISA, "Operand Size Exceeding Instruction-Type Size".
     #[must_use]
     pub fn fits_wide(self, want: Self) -> bool {
+        let integer = |ty: Self| matches!(ty.kind(), Kind::Unsigned | Kind::Signed);
         let both = self.kind() != Kind::Pred && want.kind() != Kind::Pred;
-        self.fits(want) || (both && self.bits() > want.bits())
+        let bits = self.kind() == Kind::Bits || want.kind() == Kind::Bits;
+        let kinds = both && (bits || (integer(self) && integer(want)));
+        let wide = kinds && self.bits() > want.bits();
+        // The assembler refuses 128 bits in place of fewer.
+        self.fits(want) || (wide && self != Self::B128)
+    }
+
+    /// Whether registers are declared with it. PTX ISA, "Register State Space".
+    #[must_use]
+    pub const fn is_register(self) -> bool {
+        !matches!(
+            self,
+            Self::BF16
+                | Self::BF16x2
+                | Self::TF32
+                | Self::F32x2
+                | Self::E4m3x2
+                | Self::E5m2x2
+                | Self::E4m3
+                | Self::E5m2
+                | Self::S4
+                | Self::U4
+                | Self::B1
+        )
     }
 }
 
@@ -230,6 +258,11 @@ impl Modifier for Ty {
 
     fn since(&self) -> Since {
         (*self).since()
+    }
+
+    #[cfg(feature = "sample")]
+    fn sample(from: &mut Sampler<'_>) -> Self {
+        from.modifier(Self::ALL)
     }
 }
 
@@ -279,6 +312,11 @@ macro_rules! type_sets {
 
             fn since(&self) -> Since {
                 self.ty().since()
+            }
+
+            #[cfg(feature = "sample")]
+            fn sample(from: &mut Sampler<'_>) -> Self {
+                from.modifier(Self::ALL)
             }
         }
     )*};

@@ -1,10 +1,12 @@
 //! What the back ends rely on: operand types, names, and what the target offers.
 
-use std::collections::HashSet;
+mod inst;
+
+use std::collections::{HashMap, HashSet};
 
 use crate::ir::*;
 use crate::isa::Op;
-use crate::operand::{Fit, Slot, Value};
+use crate::modifier::Space;
 use crate::ty::{Since, Ty};
 
 /// What is wrong with a module.
@@ -36,12 +38,28 @@ impl std::error::Error for VerifyError {}
 /// Checks every instruction's operand types and modifiers, that names are defined once and
 /// used within reach, and that the module's version and target offer what it uses.
 ///
+/// A module that passes is one that NVIDIA's assembler takes, as far as one instruction, one
+/// declaration or one name can tell.
+///
+/// ```
+/// let text = ".version 7.0\n.target sm_70\n.address_size 64\n\
+///             .entry f()\n{\n    .reg .f64 %d;\n    add.f32 %d, %d, %d;\n}\n";
+/// let error = firesteel_ptx::verify(&firesteel_ptx::parse(text).unwrap()).unwrap_err();
+/// assert_eq!(error.message, "wants a `.f32`, but `%d` is a `.f64`");
+/// ```
+///
 /// # Errors
 /// The first thing that is wrong.
 pub fn verify(module: &Module) -> Result<(), VerifyError> {
+    let (major, minor) = module.target.version();
+    if module.version < (major, minor) {
+        let message = format!("`.target sm_{}` needs `.version {major}.{minor}`", module.target.sm);
+        return Err(complaint("", message));
+    }
     let globals = globals(module)?;
     for func in &module.functions {
-        Checker { module, func, globals: &globals }.function()?;
+        let placed = placed(func)?;
+        Checker { module, func, globals: &globals, placed }.function()?;
     }
     Ok(())
 }
@@ -53,36 +71,114 @@ pub fn required(func: &Function) -> Since {
         Stmt::Inst(inst) => Some(inst.op.since()),
         Stmt::Label(_) | Stmt::Loc(_) | Stmt::Pragma(_) => None,
     });
-    insts.fold(Since::BASE, Since::and)
+    let regs = func.regs.iter().map(|it| it.ty.since());
+    let directives = func.directives.iter().map(Directive::since);
+    insts.chain(regs).chain(directives).fold(Since::BASE, Since::and)
 }
 
-fn globals(module: &Module) -> Result<HashSet<&str>, VerifyError> {
-    let vars = module.vars.iter().map(|it| it.name.as_str());
-    let funcs = module.functions.iter().map(|it| it.name.as_str());
-    let mut names = HashSet::new();
-    for var in vars {
-        if !names.insert(var) {
-            return Err(VerifyError {
-                function: var.to_owned(),
-                statement: 0,
-                mnemonic: "",
-                message: "defined twice".to_owned(),
-            });
+fn complaint(function: &str, message: String) -> VerifyError {
+    VerifyError { function: function.to_owned(), statement: 0, mnemonic: "", message }
+}
+
+/// The names of the module, and the spaces of those that are variables.
+fn globals(module: &Module) -> Result<HashMap<&str, Option<Space>>, VerifyError> {
+    let mut names = HashMap::new();
+    let mut constants = 0_u64;
+    for var in &module.vars {
+        variable(var).map_err(|message| complaint(&var.name, message))?;
+        if var.space == Space::Local || var.space == Space::Param {
+            let space = var.space.text();
+            return Err(complaint(&var.name, format!("`.{space}` belongs into functions")));
+        }
+        if var.len == Len::Unsized && var.linkage != Some(Linkage::Extern) {
+            return Err(complaint(&var.name, "only `.extern` leaves its size open".to_owned()));
+        }
+        constants += if var.space == Space::Const { var.bytes() } else { 0 };
+        if constants > CONST_BYTES {
+            return Err(complaint(&var.name, format!("more than {CONST_BYTES} constant bytes")));
+        }
+        if names.insert(var.name.as_str(), Some(var.space)).is_some() {
+            return Err(complaint(&var.name, "defined twice".to_owned()));
         }
     }
-    names.extend(funcs);
+    let mut bodies = HashSet::new();
+    for func in &module.functions {
+        if func.body.is_some() && !bodies.insert(&func.name) {
+            return Err(complaint(&func.name, "defined twice".to_owned()));
+        }
+        if names.insert(func.name.as_str(), None) == Some(Some(Space::Global)) {
+            return Err(complaint(&func.name, "is a variable and a function".to_owned()));
+        }
+    }
     Ok(names)
+}
+
+/// Constant memory that a module has.
+const CONST_BYTES: u64 = 1 << 16;
+
+/// Shared memory that a block has without asking for more at its launch.
+const SHARED_BYTES: u64 = 48 << 10;
+
+/// Checks a declaration by itself.
+fn variable(var: &Var) -> Result<(), String> {
+    if var.align.is_some_and(|align| !align.is_power_of_two()) {
+        return Err("an alignment is a power of two".to_owned());
+    }
+    if var.ty == Ty::Pred || !var.ty.is_register() {
+        return Err(format!("a variable cannot be a `.{}`", var.ty.text()));
+    }
+    let initial = matches!(var.space, Space::Global | Space::Const);
+    if !var.init.is_empty() && !initial {
+        return Err(format!("`.{}` has no initial values", var.space.text()));
+    }
+    let room = match var.len {
+        Len::One => 1,
+        Len::Array(count) => count,
+        Len::Unsized => 0,
+    };
+    if var.init.len() as u64 > room {
+        return Err(format!("{} initial values for {room} elements", var.init.len()));
+    }
+    let integer = |it: &Init| matches!(it, Init::Int(_));
+    if matches!(var.ty, Ty::F32 | Ty::F64) && var.init.iter().any(integer) {
+        return Err(format!("an integer is no initial value of a `.{}`", var.ty.text()));
+    }
+    Ok(())
+}
+
+/// Which labels have a place; two are an error.
+fn placed(func: &Function) -> Result<Vec<bool>, VerifyError> {
+    let mut placed = vec![false; func.labels.len()];
+    for statement in func.body.iter().flatten() {
+        let Stmt::Label(label) = statement else { continue };
+        match placed.get_mut(label.0 as usize) {
+            Some(place) if !*place => *place = true,
+            Some(_) => {
+                let name = &func.labels[label.0 as usize];
+                return Err(complaint(&func.name, format!("`{name}` is at two places")));
+            }
+            None => {
+                let message = "places a label that does not exist".to_owned();
+                return Err(complaint(&func.name, message));
+            }
+        }
+    }
+    Ok(placed)
 }
 
 struct Checker<'a> {
     module: &'a Module,
     func: &'a Function,
-    globals: &'a HashSet<&'a str>,
+    globals: &'a HashMap<&'a str, Option<Space>>,
+    placed: Vec<bool>,
 }
 
 impl Checker<'_> {
     fn function(&self) -> Result<(), VerifyError> {
-        self.unique_names()?;
+        let fault = |message| complaint(&self.func.name, message);
+        self.unique_names().map_err(fault)?;
+        self.declarations().map_err(fault)?;
+        self.directives().map_err(fault)?;
         for (at, statement) in self.func.body.iter().flatten().enumerate() {
             if let Stmt::Inst(inst) = statement {
                 self.inst(inst).map_err(|message| self.error(at, &inst.op, message))?;
@@ -96,112 +192,63 @@ impl Checker<'_> {
         VerifyError { function, statement, mnemonic: op.mnemonic(), message }
     }
 
-    fn unique_names(&self) -> Result<(), VerifyError> {
-        let Function { regs, vars, labels, params, .. } = self.func;
+    fn unique_names(&self) -> Result<(), String> {
+        let Function { regs, vars, labels, params, results, .. } = self.func;
         let mut seen = HashSet::new();
         let regs = regs.iter().map(|it| &it.name);
-        let vars = vars.iter().chain(params).map(|it| &it.name);
+        let vars = vars.iter().chain(params).chain(results).map(|it| &it.name);
         for name in regs.chain(vars).chain(labels) {
             if !seen.insert(name) {
-                return Err(VerifyError {
-                    function: self.func.name.clone(),
-                    statement: 0,
-                    mnemonic: "",
-                    message: format!("`{name}` is declared twice"),
-                });
+                return Err(format!("`{name}` is declared twice"));
             }
         }
         Ok(())
     }
 
-    fn inst(&self, inst: &Inst) -> Result<(), String> {
-        if let Some(guard) = inst.guard {
-            self.reg(guard.reg, Ty::Pred, Fit::Exact)?;
-        }
-        if let Some(objection) = inst.op.objection() {
-            return Err(objection.to_owned());
-        }
-        self.available(inst.op.since())?;
-        let mut result = Ok(());
-        inst.op.visit(&mut |slot| {
-            if result.is_ok() {
-                result = self.slot(&slot);
+    fn declarations(&self) -> Result<(), String> {
+        let Function { regs, vars, params, results, .. } = self.func;
+        for RegDecl { name, ty } in regs {
+            if !ty.is_register() {
+                return Err(format!("`{name}` cannot be a `.{}`", ty.text()));
             }
-        });
-        result
-    }
-
-    fn available(&self, since: Since) -> Result<(), String> {
-        let Target { sm, suffix, .. } = self.module.target;
-        let (major, minor) = since.ptx;
-        if self.module.version < since.ptx {
-            return Err(format!("needs `.version {major}.{minor}`"));
+            self.available(ty.since()).map_err(|why| format!("`{name}` {why}"))?;
         }
-        if since.exact && (sm != since.sm || suffix.is_none()) {
-            return Err(format!("needs `.target sm_{}a`", since.sm));
+        for var in vars.iter().chain(params).chain(results) {
+            variable(var).map_err(|why| format!("`{}`: {why}", var.name))?;
         }
-        if sm < since.sm {
-            return Err(format!("needs `.target sm_{}` or newer", since.sm));
+        let shared = vars.iter().filter(|it| it.space == Space::Shared);
+        let bytes: u64 = shared.map(Var::bytes).sum();
+        if bytes > SHARED_BYTES {
+            return Err(format!("{bytes} bytes of shared variables, but there are {SHARED_BYTES}"));
         }
         Ok(())
     }
 
-    fn slot(&self, slot: &Slot<'_>) -> Result<(), String> {
-        match *slot {
-            Slot::Def(reg, ty, fit) | Slot::Use(&Value::Reg(reg), ty, fit) => {
-                self.reg(reg, ty, fit)
+    fn directives(&self) -> Result<(), String> {
+        let all = &self.func.directives;
+        for directive in all {
+            let zero = match directive {
+                Directive::MaxThreads(it)
+                | Directive::RequiredThreads(it)
+                | Directive::RequiredCluster(it) => it.contains(&0),
+                Directive::MinBlocks(n)
+                | Directive::MaxRegisters(n)
+                | Directive::MaxClusterRank(n) => *n == 0,
+                Directive::NoReturn | Directive::Pragma(_) | Directive::ExplicitCluster => false,
+            };
+            if zero {
+                return Err("a directive asks for zero".to_owned());
             }
-            Slot::Use(value, ty, fit) => self.constant(value, ty, fit),
-            Slot::Address(reg) => match self.decl(reg)?.ty {
-                Ty::B64 | Ty::U64 | Ty::S64 | Ty::B32 | Ty::U32 | Ty::S32 => Ok(()),
-                ty => Err(format!("an address cannot be in a `.{}` register", ty.text())),
-            },
-            Slot::Target(label) => match self.func.labels.get(label.0 as usize) {
-                Some(_) => Ok(()),
-                None => Err("jumps to a label that does not exist".to_owned()),
-            },
+            self.available(directive.since())?;
         }
-    }
-
-    fn decl(&self, reg: Reg) -> Result<&RegDecl, String> {
-        let decl = self.func.regs.get(reg.0 as usize);
-        decl.ok_or_else(|| "uses a register that is not declared".to_owned())
-    }
-
-    fn reg(&self, reg: Reg, want: Ty, fit: Fit) -> Result<(), String> {
-        let RegDecl { name, ty } = self.decl(reg)?;
-        let fits = match fit {
-            Fit::Exact => ty.fits(want),
-            Fit::AtLeast => ty.fits_wide(want),
-        };
-        if fits {
-            return Ok(());
+        let most = all.iter().any(|it| matches!(it, Directive::MaxThreads(_)));
+        let exact = all.iter().any(|it| matches!(it, Directive::RequiredThreads(_)));
+        if most && exact {
+            return Err("`.maxntid` and `.reqntid` exclude each other".to_owned());
         }
-        Err(format!("wants a `.{}`, but `{name}` is a `.{}`", want.text(), ty.text()))
-    }
-
-    fn constant(&self, value: &Value, want: Ty, fit: Fit) -> Result<(), String> {
-        match value {
-            Value::Symbol(name, _) => self.symbol(name),
-            Value::Special(special) => match fit {
-                _ if special.ty().fits_wide(want) => Ok(()),
-                Fit::Exact | Fit::AtLeast => {
-                    Err(format!("`{}` does not fit a `.{}`", special.text(), want.text()))
-                }
-            },
-            Value::F32(_) | Value::F64(_) if want == Ty::Pred => {
-                Err("a predicate cannot be a float".to_owned())
-            }
-            Value::Reg(_) | Value::Int(_) | Value::F32(_) | Value::F64(_) => Ok(()),
+        if self.func.entry && all.contains(&Directive::NoReturn) {
+            return Err("`.noreturn` is for functions".to_owned());
         }
-    }
-
-    fn symbol(&self, name: &str) -> Result<(), String> {
-        let Function { vars, params, results, .. } = self.func;
-        let local = vars.iter().chain(params).chain(results).any(|it| it.name == name);
-        if local || self.globals.contains(name) {
-            return Ok(());
-        }
-        Err(format!("`{name}` is not declared"))
+        Ok(())
     }
 }

@@ -1,1 +1,3 @@
-//! What the cross-crate tests share.
+//! Cross-crate tests of Firesteel.
+
+pub mod ptxas;

@@ -58,6 +58,24 @@ macro_rules! instructions {
                     from.end()?;
                     Ok(Op::$Name(Self { $($m,)* $($o,)* }))
                 }
+
+                #[cfg(feature = "sample")]
+                #[allow(unused_variables, unused_mut, reason = "rows without modifiers and operands")]
+                fn sample(from: &mut Sampler<'_>) -> Op {
+                    let mut it = Self {
+                        $($m: Modifier::sample(from),)*
+                        $($o: Operand::sample(from),)*
+                    };
+                    let types: Vec<Ty> = {
+                        let $Name { $($m,)* $($o,)* } = &it;
+                        vec![$(Ty::from(($t).clone())),*]
+                    };
+                    let mut types = types.into_iter();
+                    $(if let Some(ty) = types.next() {
+                        Operand::settle(&mut it.$o, ty, from);
+                    })*
+                    Op::$Name(it)
+                }
             }
         )*
 
@@ -76,6 +94,11 @@ macro_rules! instructions {
 
         /// Readers of the rows, in the order of the table, by the first word of the mnemonic.
         pub(crate) const READERS: &[(&str, Reader)] = &[$(($mnemonic, $Name::read),)*];
+
+        /// Every row of the table: its name, and how to draw an instruction from it.
+        #[cfg(feature = "sample")]
+        pub const ROWS: &[(&str, fn(&mut Sampler<'_>) -> Op)] =
+            &[$((stringify!($Name), $Name::sample),)*];
 
         impl Op {
             /// Name of the row.
@@ -101,6 +124,38 @@ macro_rules! instructions {
                 match self { $(Self::$Name(it) => {
                     let $Name { $($m,)* $($o,)* } = it;
                     $(Operand::visit($o, Ty::from(($t).clone()), visit);)*
+                })* }
+            }
+
+            /// Shows the registers of each operand that is a vector.
+            #[allow(unused_variables, reason = "rows without operands")]
+            pub fn vectors(&self, visit: &mut dyn FnMut(&[Reg])) {
+                match self { $(Self::$Name(it) => {
+                    $(let regs = it.$o.vector();
+                    if !regs.is_empty() {
+                        visit(&regs);
+                    })*
+                })* }
+            }
+
+            /// Shows what each address starts from.
+            #[allow(unused_variables, reason = "rows without addresses")]
+            pub fn addresses(&self, visit: &mut dyn FnMut(&Value)) {
+                match self { $(Self::$Name(it) => {
+                    $(if let Some(addr) = it.$o.address() {
+                        visit(&addr.base);
+                    })*
+                })* }
+            }
+
+            /// The state space among its modifiers; `None` for generic addresses, and for the
+            /// few mnemonics that hold it themselves (`ld.global.nc`, `cp.async`).
+            #[must_use]
+            #[allow(unused_variables, reason = "rows without modifiers")]
+            pub fn space(&self) -> Option<Space> {
+                match self { $(Self::$Name(it) => {
+                    let modifiers: &[&dyn Any] = &[$(&it.$m),*];
+                    modifiers.iter().copied().find_map(space)
                 })* }
             }
 

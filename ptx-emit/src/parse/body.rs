@@ -405,10 +405,10 @@ impl OperandParser<'_> {
         Ok(labels)
     }
 
-    /// Whether `, x ,` comes next: an operand that is not the last.
-    pub(crate) fn at_operand_before_comma(&self) -> bool {
-        let after = self.parser.tokens.get(self.parser.at + 2);
-        self.parser.at(",") && after.is_some_and(|it| it.is_punct(","))
+    /// Whether `, x, y;` comes next: the operand at hand is there, and is not the last.
+    pub(crate) fn at_last_but_one(&self) -> bool {
+        let rest = self.parser.tokens[self.parser.at..].iter();
+        rest.take_while(|it| !it.is_punct(";")).filter(|it| it.is_punct(",")).count() == 2
     }
 
     /// `[base]` or `[base + offset]`.

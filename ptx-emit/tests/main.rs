@@ -1,0 +1,10 @@
+//! Tests of the PTX library: each file is one promise.
+
+mod assembler;
+mod draw;
+mod foreign;
+mod round_trip;
+
+#[path = "../../tests/src/ptxas.rs"]
+#[allow(unreachable_pub, reason = "public in the package of the tests")]
+mod ptxas;
