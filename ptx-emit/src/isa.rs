@@ -538,8 +538,9 @@ instructions! {
         if threads_fit(Some(&count.0)) => "a barrier is for whole warps: a multiple of 32 threads",
         since since(6, 0, 30);
     /// Waits, and gives the number of threads whose predicate held. PTX ISA: `bar.red.popc`.
-    BarRedPopc / bar_red_popc "bar.red.popc" { ty: U32Ty }
+    BarRedPopc / bar_red_popc "bar.red.popc" { ty: Int32Ty }
         (d: Def[*ty], id: Use[Ty::U32], count: MiddleUse[Ty::U32], c: PredUse[Ty::Pred])
+        if *ty == Int32Ty::U32 => "`bar.red.popc` counts in `.u32`",
         if barrier_fits(id) => "a block has the barriers 0 to 15",
         if threads_fit(count.0.as_ref()) => "a barrier is for whole warps: a multiple of 32 threads",
         since Since::BASE;
