@@ -59,7 +59,8 @@ fn files_fit_in_a_readers_head() {
 #[test]
 fn comments_tell_no_history() {
     // Written in halves so that this file does not match itself.
-    let words = [["TO", "DO"], ["FIX", "ME"], ["used ", "to be"], ["no ", "longer"], ["pha", "se 1"]];
+    let words =
+        [["TO", "DO"], ["FIX", "ME"], ["used ", "to be"], ["no ", "longer"], ["pha", "se 1"]];
     for (path, text) in sources() {
         for (number, line) in text.lines().enumerate() {
             let Some((_, comment)) = line.split_once("//") else { continue };

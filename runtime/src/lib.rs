@@ -28,12 +28,17 @@
 //! # }
 //! ```
 
+// Macro output names this crate by its name, here too.
+#[allow(unused_extern_crates, reason = "used by kernels in this crate's own tests")]
+extern crate self as firesteel;
+
 mod backend;
 mod buffer;
 mod channel;
 mod cuda;
 mod device;
 mod dispatch;
+pub mod dsl;
 mod element;
 mod error;
 #[doc(hidden)]
@@ -54,6 +59,7 @@ pub use buffer::GpuBuffer;
 pub use device::{Device, DeviceEntry, DeviceId, DeviceInfo, Limits, devices};
 pub use element::{DeviceCopy, Plain};
 pub use error::{DriverFailure, Error, Fault, FaultKind, PtxFailure, Result};
+pub use firesteel_macros::gpu_kernel;
 pub use graph::Graph;
 pub use half;
 pub use launch::{Grid, LaunchConfig};

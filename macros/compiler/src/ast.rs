@@ -120,7 +120,7 @@ pub struct Block {
 #[derive(Debug)]
 pub enum Stmt {
     /// `let`.
-    Let(Let),
+    Let(Box<Let>),
     /// `let name = shared_mem![..];`.
     Shared(crate::hir::SharedId, SpanRange),
     /// An expression; whether a semicolon follows.

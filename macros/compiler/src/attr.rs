@@ -76,7 +76,8 @@ pub(crate) fn parse(attr: TokenStream, diags: &mut Diags) -> Options {
         apply(argument, &name, &mut options, diags);
         seen.push(name);
     }
-    if !sized {
+    // An argument that is wrong may have been meant as the size.
+    if !sized && diags.is_empty() {
         let message = "`#[gpu_kernel]` needs the size of a block";
         diags.push(Diag::new(Code::BadBlockSize, at, message).help(BLOCK_SIZE_HELP));
     }
@@ -179,7 +180,10 @@ fn arch(value: &Expr, options: &mut Options, diags: &mut Diags) {
     match ARCHITECTURES.iter().find(|(name, _)| *name == written) {
         Some((_, sm)) => options.sm = *sm,
         None => {
-            let near = nearest(&written, ARCHITECTURES.map(|(name, _)| name)).unwrap_or("sm_80");
+            let number = written.trim_start_matches(|c: char| !c.is_ascii_digit()).parse();
+            let number: u32 = number.unwrap_or(80);
+            let below = ARCHITECTURES.iter().rfind(|(_, sm)| *sm <= number);
+            let near = below.map_or("sm_80", |(name, _)| *name);
             let message = format!("there is no architecture `{written}`");
             let diag = Diag::new(Code::BadAttribute, SpanRange::of(value), message);
             diags.push(diag.help(format!("write it as `arch = \"{near}\"`")));

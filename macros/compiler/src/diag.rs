@@ -265,7 +265,8 @@ impl Drop for Diags {
 
 /// The name most like `name`, if one is near enough to be what the user meant.
 pub fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (name.len() / 3).max(1);
+    // Of one or two letters every name is near to every other.
+    let limit = if name.len() < 3 { 0 } else { (name.len() / 3).max(1) };
     names
         .into_iter()
         .map(|candidate| (distance(name, candidate), candidate))

@@ -13,6 +13,7 @@ pub mod infer;
 pub mod intrinsics;
 pub mod lower;
 pub mod parse;
+mod shadow;
 mod short_float;
 pub mod span;
 pub mod value;
@@ -21,6 +22,27 @@ mod walk;
 use proc_macro2::TokenStream;
 
 use diag::Diags;
+
+/// Expands `#[gpu_kernel(attr)]` on a function: the module that takes its place, or errors at the
+/// user's tokens and a stub, and always the shadow function that rustc and editors see.
+pub fn compile_kernel(attr: TokenStream, item: TokenStream) -> TokenStream {
+    let mut diags = Diags::new();
+    let Some((ast, facts)) = front(attr, item, &mut diags) else {
+        return diags.take_tokens();
+    };
+    let shadow = shadow::shadow(&ast, &facts, diags.rustc_agrees());
+    let signature = ast.signature.clone();
+    let compiled = match diags.is_empty() {
+        true => back(desugar::desugar(ast, &facts), &mut diags),
+        false => None,
+    };
+    let module = match compiled {
+        Some(Compiled { signature, lowered, ptx }) => expand::module(&signature, &lowered, &ptx),
+        None => expand::stub(&signature),
+    };
+    let errors = diags.take_tokens();
+    quote::quote!(#module #shadow #errors)
+}
 
 /// Compiles the function under `#[gpu_kernel(attr)]` as far as the typed tree.
 ///

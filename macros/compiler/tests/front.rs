@@ -280,7 +280,7 @@ fn each_mistake_is_reported_once() {
         ("let big = shared_mem![f32; 20000];", &["static shared memory is at most"]),
         ("const A: u32 = B; const B: u32 = A;", &["needs itself"]),
         ("let v = load_vec8(x, 0);", &["no vector of 8 `f32`"]),
-        ("gpu_println!(\"{}\");", &["1 holes for 0 values"]),
+        ("gpu_println!(\"{}\");", &["1 hole for 0 values"]),
     ] {
         let messages = reject(source);
         assert_eq!(messages.len(), parts.len(), "{source}: {messages:#?}");

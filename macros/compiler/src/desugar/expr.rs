@@ -44,21 +44,10 @@ impl Desugar<'_> {
             ExprKind::Method(receiver, name, args) => {
                 return self.method(receiver, &name.to_string(), args, ty, span);
             }
-            ExprKind::Assert(cond, message) => {
-                let cond = Box::new(self.expr(cond));
-                hir::ExprKind::Assert { cond, message: message.clone() }
-            }
-            ExprKind::Print(format, args) => {
-                hir::ExprKind::Print { format: format.clone(), args: self.exprs(args) }
-            }
-            ExprKind::Assign(target, source) => {
-                let source = Box::new(self.expr(source));
-                hir::ExprKind::Assign { place: self.target(target), value: source }
-            }
-            ExprKind::AssignOp(op, _, target, source) => {
-                let source = Box::new(self.expr(source));
-                hir::ExprKind::AssignOp { op: *op, place: self.target(target), value: source }
-            }
+            ExprKind::Assert(..)
+            | ExprKind::Print(..)
+            | ExprKind::Assign(..)
+            | ExprKind::AssignOp(..) => self.effect(expr),
             ExprKind::Memory(..)
             | ExprKind::Scope(..)
             | ExprKind::Order(..)
@@ -75,6 +64,27 @@ impl Desugar<'_> {
             | ExprKind::Return => self.control(expr),
         };
         hir::Expr { kind, ty, span }
+    }
+
+    fn effect(&mut self, expr: &Expr) -> hir::ExprKind {
+        match &expr.kind {
+            ExprKind::Assert(cond, message) => {
+                let cond = Box::new(self.expr(cond));
+                hir::ExprKind::Assert { cond, message: message.clone() }
+            }
+            ExprKind::Print(format, args) => {
+                hir::ExprKind::Print { format: format.clone(), args: self.exprs(args) }
+            }
+            ExprKind::Assign(target, source) => {
+                let source = Box::new(self.expr(source));
+                hir::ExprKind::Assign { place: self.target(target), value: source }
+            }
+            ExprKind::AssignOp(op, _, target, source) => {
+                let source = Box::new(self.expr(source));
+                hir::ExprKind::AssignOp { op: *op, place: self.target(target), value: source }
+            }
+            other => unreachable!("`expr` handles {other:?}"),
+        }
     }
 
     pub(super) fn exprs(&mut self, exprs: &[Expr]) -> Vec<hir::Expr> {

@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, Span};
 
 use super::Infer;
-use super::check::{Indexed, Pending};
+use super::check::{CONVERT, Indexed, Pending};
 use super::ty::{Kind, Ty};
 use crate::ast::{Call, Expr, ExprKind, Generic};
 use crate::diag::Code;
@@ -172,9 +172,12 @@ impl<'a> Infer<'a> {
             let ty = of(subst, name);
             self.pending_default(&ty, *class);
             let position = row.params.iter().position(|(_, ty)| names_generic(ty, name));
-            let span = position.and_then(|i| args.get(i)).map_or(at, |arg| arg.span);
-            let what = row.name.to_owned();
-            self.pending.push(Pending::Class { ty, class: *class, what, at: span });
+            let arg = position.and_then(|i| args.get(i));
+            let in_memory =
+                arg.is_some_and(|arg| matches!(arg.kind, ExprKind::Ref(..) | ExprKind::Memory(..)));
+            let help = if in_memory { "use a slice of such a type" } else { CONVERT };
+            let (what, at) = (row.name.to_owned(), arg.map_or(at, |arg| arg.span));
+            self.pending.push(Pending::Class { ty, class: *class, what, help, at });
         }
     }
 
@@ -248,12 +251,12 @@ impl<'a> Infer<'a> {
                 self.memory_argument(row, &want, *mutable, arg);
             }
             SigTy::Scope => {
-                if !matches!(arg.kind, ExprKind::Scope(..)) {
+                if !matches!(arg.kind, ExprKind::Scope(..) | ExprKind::Error(_)) {
                     self.wrong_argument(row, "a scope", "`Scope::Device`", arg);
                 }
             }
             SigTy::Order => {
-                if !matches!(arg.kind, ExprKind::Order(..)) {
+                if !matches!(arg.kind, ExprKind::Order(..) | ExprKind::Error(_)) {
                     self.wrong_argument(row, "an order", "`Order::Relaxed`", arg);
                 }
             }

@@ -16,7 +16,7 @@ pub(super) enum Pending<'a> {
     /// `is` is the unsigned integer of the size of `of`.
     Bits { of: Ty, is: Ty, at: SpanRange },
     /// The argument of `what` belongs to the class.
-    Class { ty: Ty, class: Class, what: String, at: SpanRange },
+    Class { ty: Ty, class: Class, what: String, help: &'static str, at: SpanRange },
     /// The type has the binary operator; the span is that of the whole expression.
     Binary { op: BinOp, ty: Ty, right: &'a Expr, at: SpanRange },
     /// The type has the unary operator.
@@ -36,6 +36,9 @@ pub(super) enum Pending<'a> {
     /// Nothing: it has been dealt with.
     Done,
 }
+
+/// The help for a value of a wrong class.
+pub(super) const CONVERT: &str = "convert it with `as`";
 
 /// What is indexed.
 #[derive(Clone, Copy, Debug)]
@@ -89,7 +92,11 @@ impl<'a> Infer<'a> {
     fn check(&mut self, pending: Pending<'a>) {
         match pending {
             Pending::Bits { .. } | Pending::Done => {}
-            Pending::Class { ty, class, what, at } => self.check_class(&ty, class, &what, at),
+            Pending::Class { ty, class, what, help, at } => {
+                if let Some(message) = self.class_message(&ty, class, &what) {
+                    self.error(Code::BadArgument, at, message, help);
+                }
+            }
             Pending::Binary { op, ty, right, at } => self.check_binary(op, &ty, right, at),
             Pending::Unary { op, ty, at } => self.check_unary(op, &ty, at),
             Pending::Cast { from, to, at } => self.check_cast(&from, &to, at),
@@ -112,16 +119,15 @@ impl<'a> Infer<'a> {
         self.vars.show(ty)
     }
 
-    fn check_class(&mut self, ty: &Ty, class: Class, what: &str, at: SpanRange) {
+    /// What is wrong if the type is not of the class.
+    fn class_message(&self, ty: &Ty, class: Class, what: &str) -> Option<String> {
         let fits = match self.vars.shallow(ty) {
             Ty::Scalar(scalar) => class.contains(scalar),
             Ty::Error | Ty::Var(_) | Ty::Never => true,
             Ty::Vector(..) | Ty::Unit | Ty::Tuple(_) | Ty::Array(..) => false,
         };
-        if !fits {
-            let message = format!("`{what}` wants {}, not {}", class.words(), self.show(ty));
-            self.error(Code::BadArgument, at, message, "convert it with `as`");
-        }
+        let message = || format!("`{what}` wants {}, not {}", class.words(), self.show(ty));
+        (!fits).then(message)
     }
 
     fn check_binary(&mut self, op: BinOp, ty: &Ty, right: &Expr, at: SpanRange) {

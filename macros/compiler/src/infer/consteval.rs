@@ -20,7 +20,8 @@ pub enum Constant {
     Array(Vec<Constant>),
 }
 
-type Result<T> = std::result::Result<T, Box<Diag>>;
+/// `Err(None)` for what has been reported already.
+type Result<T> = std::result::Result<T, Option<Box<Diag>>>;
 
 /// Evaluates an expression whose types are settled.
 pub(super) fn eval(cx: &mut Infer<'_>, expr: &Expr) -> Result<Constant> {
@@ -29,7 +30,7 @@ pub(super) fn eval(cx: &mut Infer<'_>, expr: &Expr) -> Result<Constant> {
             let ty = scalar_type(cx, expr)?;
             literal(lit, ty, false).map(Constant::Scalar).ok_or_else(|| not_constant(expr))
         }
-        ExprKind::Const(id, _) => cx.const_value(*id).ok_or_else(|| silent(expr)),
+        ExprKind::Const(id, _) => cx.const_value(*id).ok_or(None),
         ExprKind::Associated(_, ty, name) => {
             let value = associated_constant(*ty, &name.to_string());
             value.map(Constant::Scalar).ok_or_else(|| not_constant(expr))
@@ -48,7 +49,7 @@ pub(super) fn eval(cx: &mut Infer<'_>, expr: &Expr) -> Result<Constant> {
         ExprKind::Array(elems) => Ok(Constant::Array(all(cx, elems)?)),
         ExprKind::Repeat(elem, len) => {
             let elem = eval(cx, elem)?;
-            let len = cx.length(*len).ok_or_else(|| silent(expr))?;
+            let len = cx.length(*len).ok_or(None)?;
             Ok(Constant::Array(vec![elem; len as usize]))
         }
         ExprKind::Index(base, index) => element(cx, base, index),
@@ -75,24 +76,18 @@ pub(super) fn eval(cx: &mut Infer<'_>, expr: &Expr) -> Result<Constant> {
             let value = row.and_then(|row| method(row.op, &values));
             value.map(Constant::Scalar).ok_or_else(|| not_constant(expr))
         }
+        ExprKind::Error(_) => Err(None),
         _ => Err(not_constant(expr)),
     }
 }
 
-fn not_constant(expr: &Expr) -> Box<Diag> {
+fn not_constant(expr: &Expr) -> Option<Box<Diag>> {
     let diag = Diag::new(Code::NotConstant, expr.span, "this is not a constant");
-    Box::new(diag.help("use literals, `const` items and operators"))
+    Some(Box::new(diag.help("use literals, `const` items and operators")))
 }
 
-/// For what was reported where it happened; the caller reports it again at this place, which is
-/// the user of the constant.
-fn silent(expr: &Expr) -> Box<Diag> {
-    let diag = Diag::new(Code::NotConstant, expr.span, "the value of this constant is not known");
-    Box::new(diag.help("correct the constant first"))
-}
-
-fn bad(expr: &Expr, message: &str, help: &str) -> Box<Diag> {
-    Box::new(Diag::new(Code::BadConstant, expr.span, message).help(help))
+fn bad(expr: &Expr, message: &str, help: &str) -> Option<Box<Diag>> {
+    Some(Box::new(Diag::new(Code::BadConstant, expr.span, message).help(help)))
 }
 
 fn scalar_type(cx: &Infer<'_>, expr: &Expr) -> Result<Scalar> {

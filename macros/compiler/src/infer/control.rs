@@ -9,7 +9,7 @@ use crate::intrinsics::Class;
 use crate::span::SpanRange;
 use crate::value::Scalar;
 
-use super::check::Pending;
+use super::check::{CONVERT, Pending};
 
 impl<'a> Infer<'a> {
     pub(super) fn control(&mut self, expr: &'a Expr) -> Ty {
@@ -40,7 +40,7 @@ impl<'a> Infer<'a> {
             ExprKind::Match(scrutinee, arms) => self.matching(scrutinee, arms, expr.span),
             ExprKind::Break(id, _, value) => self.leave(*id, value.as_deref(), expr.span),
             ExprKind::Continue(..) | ExprKind::Return => Ty::Never,
-            other => unreachable!("`expr_kind` handles {other:?}"),
+            other => unreachable!("the other forms are handled before {other:?}"),
         }
     }
 
@@ -117,6 +117,7 @@ impl<'a> Infer<'a> {
                 );
                 let help = "add an `else`, or end the line with `;`";
                 self.error(Code::MismatchedTypes, then_at, message, help);
+                return Ty::Error;
             }
             return Ty::Unit;
         };
@@ -152,7 +153,8 @@ impl<'a> Infer<'a> {
             self.error(Code::MismatchedTypes, at, message, help);
         }
         let (class, what) = (Class::Int, "for".to_owned());
-        self.pending.push(Pending::Class { ty: start.clone(), class, what, at });
+        let ty = start.clone();
+        self.pending.push(Pending::Class { ty, class, what, help: CONVERT, at });
         for adapter in &parts.adapters {
             if let Adapter::StepBy(_, step) = adapter {
                 let ty = self.expr(step);
@@ -214,9 +216,7 @@ impl<'a> Infer<'a> {
         match &pat.kind {
             PatKind::Wild | PatKind::Error => {}
             PatKind::Bind(local, inner) => {
-                let slot = self.locals[local.0].clone();
-                // The slot is a hole that nothing has touched, so it takes any type.
-                let _ = self.vars.unify(&slot, ty);
+                self.locals[local.0] = ty.clone();
                 if let Some(inner) = inner {
                     self.pat(inner, ty);
                 }

@@ -1,7 +1,7 @@
 //! The types of expressions without control flow.
 
 use super::Infer;
-use super::check::Pending;
+use super::check::{CONVERT, Pending};
 use super::ty::{Kind, Ty};
 use crate::ast::{Expr, ExprKind, Lit, TyExpr};
 use crate::diag::Code;
@@ -14,6 +14,7 @@ impl<'a> Infer<'a> {
     pub(super) fn expr(&mut self, expr: &'a Expr) -> Ty {
         let ty = self.expr_kind(expr);
         self.nodes[expr.id.0] = ty.clone();
+        self.spans[expr.id.0] = Some(expr.span);
         ty
     }
 
@@ -43,6 +44,13 @@ impl<'a> Infer<'a> {
                 self.error(Code::WrongKind, expr.span, message, "pass it to `atomic_.._with`");
                 Ty::Error
             }
+            _ => self.compound(expr),
+        }
+    }
+
+    /// Operators, parts and calls.
+    fn compound(&mut self, expr: &'a Expr) -> Ty {
+        match &expr.kind {
             ExprKind::Unary(op, _, inner) => self.unary(*op, inner, expr.span),
             ExprKind::Binary(op, _, left, right) => self.binary(*op, left, right, expr.span),
             ExprKind::Logic(and, _, left, right) => {
@@ -76,6 +84,13 @@ impl<'a> Infer<'a> {
             ExprKind::Vector { elem, lanes, function, args, .. } => {
                 self.new_vector(*elem, *lanes, &function.to_string(), args, expr.span)
             }
+            _ => self.effect(expr),
+        }
+    }
+
+    /// What is done for its effect.
+    fn effect(&mut self, expr: &'a Expr) -> Ty {
+        match &expr.kind {
             ExprKind::Assert(cond, _) => {
                 let ty = self.expr(cond);
                 self.expect(&Ty::BOOL, &ty, cond.span);
@@ -174,7 +189,8 @@ impl<'a> Infer<'a> {
         if op.is_shift() {
             let class = crate::intrinsics::Class::Int;
             let what = op.symbol().to_owned();
-            self.pending.push(Pending::Class { ty: b.clone(), class, what, at: right.span });
+            let (ty, at) = (b.clone(), right.span);
+            self.pending.push(Pending::Class { ty, class, what, help: CONVERT, at });
         } else if self.vars.unify(a, b).is_err() {
             let (a_name, b_name) = (self.vars.show(a), self.vars.show(b));
             let message =

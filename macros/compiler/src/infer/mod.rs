@@ -52,6 +52,8 @@ struct Infer<'a> {
     diags: &'a mut Diags,
     vars: Vars,
     nodes: Vec<Ty>,
+    /// Where each expression stands.
+    spans: Vec<Option<SpanRange>>,
     locals: Vec<Ty>,
     consts: Vec<ConstState>,
     /// The type of the `break`s of each loop, once there is one.
@@ -72,6 +74,7 @@ pub fn infer(ast: &Ast, diags: &mut Diags) -> Facts {
         diags,
         vars,
         nodes: vec![Ty::Error; ast.n_nodes],
+        spans: vec![None; ast.n_nodes],
         locals,
         consts: ast.consts.iter().map(|_| ConstState::Open).collect(),
         breaks: vec![None; ast.n_loops],
@@ -130,6 +133,15 @@ impl<'a> Infer<'a> {
 
     /// How to make the one type from the other.
     fn conversion_help(&self, want: &Ty, got: &Ty) -> String {
+        match (self.vars.kind(want), self.vars.kind(got)) {
+            (Some(Kind::Float), Some(Kind::Int)) => {
+                return "write the number with a point: `1.0`".to_owned();
+            }
+            (Some(Kind::Int), Some(Kind::Float)) => {
+                return "write the number without a point".to_owned();
+            }
+            _ => {}
+        }
         match (self.vars.shallow(want), self.vars.shallow(got)) {
             (Ty::Scalar(want), _) if want.is_float() && self.vars.kind(got) == Some(Kind::Int) => {
                 "write the number with a point: `1.0`".to_owned()
@@ -234,7 +246,9 @@ impl<'a> Infer<'a> {
         match consteval::eval(self, expr) {
             Ok(value) => Some(value),
             Err(diag) => {
-                self.diags.push(*diag);
+                if let Some(diag) = diag {
+                    self.diags.push(*diag);
+                }
                 None
             }
         }
@@ -279,8 +293,15 @@ impl<'a> Infer<'a> {
                 None => hir::Ty::Error,
             });
         }
-        let nodes =
-            self.nodes.iter().map(|ty| self.vars.finish(ty).unwrap_or(hir::Ty::Error)).collect();
+        let mut nodes = Vec::new();
+        for (ty, span) in self.nodes.iter().zip(&self.spans) {
+            let ty = self.vars.finish(ty);
+            if let (None, Some(span), true) = (&ty, *span, self.diags.is_empty()) {
+                let diag = Diag::new(Code::CannotInfer, span, "nothing says what type this has");
+                self.diags.push(diag.help("bind it: `let value: f32 = ..`"));
+            }
+            nodes.push(ty.unwrap_or(hir::Ty::Error));
+        }
         let consts = self.consts.drain(..).map(|state| match state {
             ConstState::Done(value) => value,
             ConstState::Open | ConstState::Active => None,

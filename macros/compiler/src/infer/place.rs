@@ -2,7 +2,7 @@
 
 use super::Infer;
 use super::check::{Indexed, Pending};
-use super::ty::Ty;
+use super::ty::{Kind, Ty};
 use crate::ast::{Expr, ExprKind, Member};
 use crate::diag::Code;
 use crate::hir::{Memory, ParamKind};
@@ -44,6 +44,10 @@ impl<'a> Infer<'a> {
                 self.expr(index);
                 Ty::Error
             }
+            Ty::Var(_) if self.vars.kind(&ty) == Some(Kind::Any) => {
+                self.expr(index);
+                self.unknown_type(base)
+            }
             other => {
                 self.expr(index);
                 let message = format!("{} cannot be indexed", self.vars.show(&other));
@@ -57,6 +61,13 @@ impl<'a> Infer<'a> {
     pub(super) fn index_value(&mut self, index: &'a Expr, of: Indexed) {
         let ty = self.value(index);
         self.pending.push(Pending::Index { index, ty, of, at: index.span });
+    }
+
+    fn unknown_type(&mut self, expr: &'a Expr) -> Ty {
+        let message = "the type of this is not known yet";
+        let help = "write it at its `let`";
+        self.error(Code::CannotInfer, expr.span, message, help);
+        Ty::Error
     }
 
     /// The type of an expression whose parts are looked at.
@@ -73,6 +84,9 @@ impl<'a> Infer<'a> {
         let ty = self.known(base);
         let found = match (&ty, member) {
             (Ty::Error, _) => return Ty::Error,
+            (Ty::Var(_), _) if self.vars.kind(&ty) == Some(Kind::Any) => {
+                return self.unknown_type(base);
+            }
             (Ty::Tuple(elems), Member::Index(index, _)) => elems.get(*index as usize).cloned(),
             (Ty::Vector(elem, lanes), Member::Named(name)) => {
                 let lane = lane(&name.to_string());
@@ -127,7 +141,8 @@ impl<'a> Infer<'a> {
         match &place.kind {
             ExprKind::Local(id, name) => {
                 let local = &self.ast.locals[id.0];
-                if !local.mutable && !(local.deferred && whole) {
+                let first_value = local.deferred && whole;
+                if !local.mutable && !first_value {
                     let message = format!("the variable `{name}` is not `mut`");
                     let help = match local.param {
                         Some(ty) => format!("write `mut {name}: {ty}`"),

@@ -86,6 +86,11 @@ impl Vars {
     pub(super) fn unify(&mut self, a: &Ty, b: &Ty) -> Result<(), Differ> {
         let (a, b) = (self.shallow(a), self.shallow(b));
         match (a, b) {
+            // A hole that meets a mistake is filled with it, so that it is not reported as unknown.
+            (Ty::Error, Ty::Var(var)) | (Ty::Var(var), Ty::Error) => {
+                self.slots[var] = Slot::Is(Ty::Error);
+                Ok(())
+            }
             (Ty::Error, _) | (_, Ty::Error) => Ok(()),
             (Ty::Var(a), Ty::Var(b)) if a == b => Ok(()),
             (Ty::Var(a), Ty::Var(b)) => self.join(a, b),

@@ -4,9 +4,13 @@
 //! and types (`infer`), the rustdoc'd Rust functions that rustc and rust-analyzer see (`shims`),
 //! the page `docs/src/intrinsics.md` (`page`) and, through [`Op`], an exhaustive match in `lower`.
 
+mod page;
+mod shims;
 mod sig;
 mod table;
 
+pub use page::page;
+pub use shims::shims;
 pub use sig::{Class, SigTy};
 pub use table::{Op, SECTIONS};
 

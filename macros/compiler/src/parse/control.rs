@@ -275,6 +275,7 @@ impl Parser<'_> {
     fn return_expr(&mut self, expr: &syn::ExprReturn) -> Expr {
         let start = SpanRange::from(expr.return_token.span);
         if let Some(value) = &expr.expr
+            && !self.returns
             && !matches!(ungroup(value), Syn::Tuple(tuple) if tuple.elems.is_empty())
         {
             let at = SpanRange::of(value);

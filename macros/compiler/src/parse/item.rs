@@ -1,6 +1,6 @@
 //! The signature: the function's shape and its parameters.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
 use syn::{FnArg, GenericParam, ItemFn, Pat, PointerMutability, ReturnType, Safety, Type};
 
@@ -30,9 +30,10 @@ pub(super) fn not_a_function(item: TokenStream, error: &syn::Error, diags: &mut 
 impl Parser<'_> {
     pub(super) fn signature(&mut self, options: Options, function: &ItemFn) -> Signature {
         self.shape(function);
+        let generic: Vec<_> = function.sig.generics.type_params().map(|it| &it.ident).collect();
         let mut params = Vec::new();
         for input in &function.sig.inputs {
-            params.extend(self.param(ParamId(params.len()), input));
+            params.extend(self.param(ParamId(params.len()), input, &generic));
         }
         Signature {
             name: function.sig.ident.clone(),
@@ -85,19 +86,15 @@ impl Parser<'_> {
             && !matches!(&**ty, Type::Tuple(tuple) if tuple.elems.is_empty())
         {
             let help = "write results to a `&mut [T]` parameter";
+            self.returns = true;
             self.bad_signature(ty, "returns nothing", help);
         }
     }
 
-    fn param(&mut self, id: ParamId, input: &FnArg) -> Option<Param> {
+    fn param(&mut self, id: ParamId, input: &FnArg, generic: &[&Ident]) -> Option<Param> {
         let input = match input {
             FnArg::Typed(input) => input,
-            FnArg::Receiver(receiver) => {
-                let at = SpanRange::of(receiver);
-                let message = "a kernel is a free function";
-                self.error(Code::BadParameter, at, message, "move it out of the `impl`");
-                return None;
-            }
+            FnArg::Receiver(_) => unreachable!("`parse` rejects methods"),
         };
         let name = match &*input.pat {
             Pat::Ident(name) if name.subpat.is_none() && name.by_ref.is_none() => name,
@@ -114,7 +111,10 @@ impl Parser<'_> {
             let at = name.ident.span();
             self.error(Code::BadParameter, at, message, "rename one of them");
         }
-        let Some(kind) = self.param_kind(id, name, &input.ty) else {
+        // A generic type was reported where it is declared.
+        let known = !mentions(&input.ty, generic);
+        let kind = if known { self.param_kind(id, name, &input.ty) } else { None };
+        let Some(kind) = kind else {
             self.scopes.define(name.ident.to_string(), Def::Error);
             return None;
         };
@@ -160,7 +160,10 @@ impl Parser<'_> {
             Type::Group(group) => return self.slice(&group.elem),
             Type::Paren(paren) => return self.slice(&paren.elem),
             Type::Reference(reference) => {
-                if let Some(lifetime) = &reference.lifetime {
+                // Others than this one are reported where they are declared.
+                if let Some(lifetime) = &reference.lifetime
+                    && lifetime.ident == "static"
+                {
                     let message = "a kernel has no lifetimes";
                     let help = "write `&[T]` without one";
                     self.error(Code::BadParameter, lifetime.span(), message, help);
@@ -185,5 +188,16 @@ impl Parser<'_> {
                 None
             }
         }
+    }
+}
+
+/// Whether a type names one of the generic parameters.
+fn mentions(ty: &Type, generic: &[&Ident]) -> bool {
+    match ty {
+        Type::Path(path) => path.path.get_ident().is_some_and(|name| generic.contains(&name)),
+        Type::Reference(reference) => mentions(&reference.elem, generic),
+        Type::Ptr(pointer) => mentions(&pointer.elem, generic),
+        Type::Slice(slice) => mentions(&slice.elem, generic),
+        _ => false,
     }
 }

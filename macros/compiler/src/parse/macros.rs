@@ -243,10 +243,11 @@ impl Parser<'_> {
             }
         }
         if used != n_written {
-            let message = format!("the format has {used} holes for {n_written} values");
+            let message =
+                format!("the format has {} for {}", count(used, "hole"), count(n_written, "value"));
             self.error(Code::BadFormat, format.span(), message, "write one `{}` for each value");
         }
-        let mut written = args.drain(..).collect::<Vec<_>>().into_iter();
+        let mut written = std::mem::take(&mut args).into_iter();
         for name in inline {
             match name {
                 None => args.extend(written.next()),
@@ -260,6 +261,10 @@ impl Parser<'_> {
         args.extend(written);
         self.node(ExprKind::Print(text, args), whole(mac))
     }
+}
+
+fn count(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
 fn hole(spec: &str) -> String {

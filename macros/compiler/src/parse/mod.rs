@@ -29,7 +29,7 @@ pub use path::associated_constant;
 
 /// Reads the function under the attribute.
 ///
-/// `None` if it is no function. Otherwise reports say whether the tree is sound.
+/// `None` if it is no function, or a method. Otherwise reports say whether the tree is sound.
 pub fn parse(options: Options, item: TokenStream, diags: &mut Diags) -> Option<Ast> {
     let function: syn::ItemFn = match syn::parse2(item.clone()) {
         Ok(function) => function,
@@ -38,6 +38,13 @@ pub fn parse(options: Options, item: TokenStream, diags: &mut Diags) -> Option<A
             return None;
         }
     };
+    if let Some(receiver) = function.sig.receiver() {
+        let message = "a kernel is a free function";
+        let diag = Diag::new(Code::BadParameter, SpanRange::of(receiver), message);
+        diags.push(diag.help("move it out of the `impl`"));
+        // A module cannot stand in an `impl` either, so nothing else is made of it.
+        return None;
+    }
     let mut cx = Parser::new(diags);
     let signature = cx.signature(options, &function);
     let body = cx.body(&function.block);
@@ -61,6 +68,8 @@ struct Parser<'a> {
     consts: Vec<ConstDecl>,
     n_loops: usize,
     n_nodes: usize,
+    /// The signature promises a value, which was reported: `return value` need not be.
+    returns: bool,
 }
 
 impl<'a> Parser<'a> {
@@ -73,6 +82,7 @@ impl<'a> Parser<'a> {
             consts: Vec::new(),
             n_loops: 0,
             n_nodes: 0,
+            returns: false,
         }
     }
 

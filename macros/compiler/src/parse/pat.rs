@@ -1,6 +1,7 @@
 //! Patterns of `let`, `for` and `match`.
 
 use syn::spanned::Spanned;
+use syn::visit::Visit;
 
 use super::Parser;
 use super::scope::Def;
@@ -57,7 +58,20 @@ impl Parser<'_> {
         };
         let message = format!("this pattern cannot be {what} in a kernel");
         self.error(Code::BadPattern, span, message, help);
-        PatKind::Error
+        self.bad_pat(pat).kind
+    }
+
+    /// A pattern that was reported: its names exist and mean nothing.
+    pub(super) fn bad_pat(&mut self, pat: &syn::Pat) -> Pat {
+        struct Names<'a>(&'a mut super::Scopes);
+        impl<'ast> Visit<'ast> for Names<'_> {
+            fn visit_pat_ident(&mut self, pat: &'ast syn::PatIdent) {
+                self.0.define(pat.ident.to_string(), Def::Error);
+                syn::visit::visit_pat_ident(self, pat);
+            }
+        }
+        Names(&mut self.scopes).visit_pat(pat);
+        Pat { id: self.node_id(), kind: PatKind::Error, span: SpanRange::of(pat) }
     }
 
     fn refutable(&mut self, pat: &syn::Pat) -> Option<PatKind> {
@@ -103,6 +117,7 @@ impl Parser<'_> {
         if at == At::Or {
             let message = "the alternatives of `|` cannot bind names";
             self.error(Code::BadPattern, span, message, "write one arm for each alternative");
+            self.scopes.define(name, Def::Error);
             return PatKind::Error;
         }
         let inner = pat.subpat.as_ref().map(|(_, inner)| Box::new(self.pat(inner, at)));

@@ -78,6 +78,10 @@ pub fn associated_constant(ty: Scalar, name: &str) -> Option<Value> {
     Some(Value::from_bits(ty, bits))
 }
 
+fn is_math(name: &str) -> bool {
+    MATH.iter().any(|(known, _)| *known == name)
+}
+
 /// The names of a path. Those that lead to Firesteel's own items are left out.
 fn names(path: &syn::Path) -> Vec<String> {
     let mut names: Vec<_> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
@@ -103,6 +107,10 @@ impl Parser<'_> {
             ["Scope", name] => scope(name).map(|it| ExprKind::Scope(expr.path.clone(), it)),
             ["Order", name] => order(name).map(|it| ExprKind::Order(expr.path.clone(), it)),
             [ty, name] | [ty, "consts", name] => Scalar::from_name(ty).and_then(|ty| {
+                let of_module = matches!(ty, Scalar::F32 | Scalar::F64) && is_math(name);
+                if of_module && names.len() == 2 {
+                    return None;
+                }
                 associated_constant(ty, name)?;
                 Some(ExprKind::Associated(expr.path.clone(), ty, last?))
             }),
@@ -130,7 +138,11 @@ impl Parser<'_> {
             None => vec![],
         };
         let last = names.last().copied().unwrap_or_default();
-        let help = match nearest(last, candidates) {
+        let help = match nearest(last, candidates.iter().copied()) {
+            None if names.len() == 2 && matches!(names[0], "Scope" | "Order") => {
+                format!("there are `{}`", candidates.join("`, `"))
+            }
+            _ if is_math(last) && names.len() == 2 => format!("write `core::f32::consts::{last}`"),
             Some(near) => format!("did you mean `{near}`?"),
             None => "kernels know constants of their own body and of the scalar types".to_owned(),
         };
@@ -192,8 +204,11 @@ impl Parser<'_> {
         let names = names(path);
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         if let [name] = names.as_slice()
-            && self.scopes.find(name).is_some()
+            && let Some(def) = self.scopes.find(name)
         {
+            if def == Ok(Def::Error) {
+                return self.node(ExprKind::Error(args), span);
+            }
             let message = format!("`{name}` is not a function");
             self.error(Code::WrongKind, SpanRange::of(path), message, "rename the variable");
             return self.node(ExprKind::Error(args), span);
@@ -277,7 +292,7 @@ impl Parser<'_> {
         let PathArguments::AngleBracketed(written) = &last.arguments else { return Vec::new() };
         if written.args.len() != row.generics.len() {
             let (want, got) = (row.generics.len(), written.args.len());
-            let message = format!("`{}` has {want} generic arguments, not {got}", row.name);
+            let message = format!("`{}` takes {want} generic arguments, not {got}", row.name);
             self.error(Code::WrongArity, SpanRange::of(written), message, "leave them out");
             return Vec::new();
         }

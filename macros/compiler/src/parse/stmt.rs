@@ -6,7 +6,7 @@ use syn::spanned::Spanned;
 use super::Parser;
 use super::pat::At;
 use super::scope::Def;
-use crate::ast::{Block, ConstDecl, ConstId, Expr, Let, Stmt, TyExpr, TyExprKind};
+use crate::ast::{Block, ConstDecl, ConstId, Let, Stmt, TyExpr, TyExprKind};
 use crate::diag::Code;
 use crate::span::SpanRange;
 
@@ -87,6 +87,9 @@ impl Parser<'_> {
             }
             _ => ("this item", "declare it outside of the kernel"),
         };
+        if let Item::Fn(function) = item {
+            self.scopes.define(function.sig.ident.to_string(), Def::Error);
+        }
         self.unsupported(SpanRange::of(item), what, help);
     }
 
@@ -104,28 +107,27 @@ impl Parser<'_> {
         }
         // The value does not see the names that it is given to.
         let ty = ty.map(|ty| self.ty(ty));
-        let init = local.init.as_ref().map(|init| self.let_value(init));
+        let init = local.init.as_ref().map(|init| self.expr(&init.expr));
         let at = if init.is_some() { At::Let } else { At::Deferred };
-        let pat = self.pat(pat, at);
-        Stmt::Let(Let { attrs: local.attrs.clone(), pat, ty, init, span })
-    }
-
-    fn let_value(&mut self, init: &syn::LocalInit) -> Expr {
-        if let Some((token, _)) = &init.diverge {
-            self.unsupported(token.span, "`let .. else`", "use `if`");
-        }
-        self.expr(&init.expr)
+        let diverge = local.init.as_ref().and_then(|init| init.diverge.as_ref());
+        let pat = match diverge {
+            Some((token, _)) => {
+                self.unsupported(token.span, "`let .. else`", "use `if`");
+                self.bad_pat(pat)
+            }
+            None => self.pat(pat, at),
+        };
+        let attrs = local.attrs.iter().filter(|attr| is_lint(attr)).cloned().collect();
+        Stmt::Let(Box::new(Let { attrs, pat, ty, init, span }))
     }
 
     /// Reports attributes that mean nothing here.
     pub(super) fn check_attributes(&mut self, attrs: &[syn::Attribute]) {
         for attr in attrs {
-            let first = attr.path().segments.first().map(|segment| segment.ident.to_string());
-            let name = first.unwrap_or_default();
-            if LINT_ATTRIBUTES.contains(&name.as_str()) {
+            if is_lint(attr) {
                 continue;
             }
-            let (message, help) = match name.as_str() {
+            let (message, help) = match first_name(attr).as_str() {
                 "unroll" | "no_unroll" => {
                     ("a loop attribute stands on a `for` loop", "move it to the loop or remove it")
                 }
@@ -140,4 +142,12 @@ impl Parser<'_> {
         let help = "the macro says the type: `let tile = shared_mem![f32; 256];`";
         self.error(Code::BadSharedMemory, ty.span(), message, help);
     }
+}
+
+fn first_name(attr: &syn::Attribute) -> String {
+    attr.path().segments.first().map(|segment| segment.ident.to_string()).unwrap_or_default()
+}
+
+fn is_lint(attr: &syn::Attribute) -> bool {
+    LINT_ATTRIBUTES.contains(&first_name(attr).as_str())
 }

@@ -1,0 +1,387 @@
+//! Expressions.
+
+use proc_macro2::{Ident, Literal, Span, TokenStream};
+use quote::{quote, quote_spanned};
+
+use super::{Shadow, scalar, written};
+use crate::ast::{Adapter, Arm, Call, Expr, ExprKind, For, Label, Lit, Member};
+use crate::hir::Ty;
+use crate::intrinsics::{Row, SigTy, method};
+use crate::value::{BinOp, Scalar, UnOp};
+
+impl Shadow<'_> {
+    fn node(&self, expr: &Expr) -> &Ty {
+        &self.facts.nodes[expr.id.0]
+    }
+
+    pub(super) fn expr(&self, expr: &Expr) -> TokenStream {
+        let span = expr.span.start;
+        match &expr.kind {
+            ExprKind::Lit(lit) => literal(lit, self.node(expr), false, span),
+            ExprKind::Local(_, name) | ExprKind::Memory(_, name) | ExprKind::Const(_, name) => {
+                quote!(#name)
+            }
+            ExprKind::Associated(path, ..)
+            | ExprKind::Scope(path, _)
+            | ExprKind::Order(path, _) => quote!(#path),
+            ExprKind::Unary(op, at, inner) => self.unary(*op, *at, inner, expr),
+            ExprKind::Binary(op, at, left, right) => {
+                let (left, right) = (self.operand(left), self.operand(right));
+                let op = operator(*op, at.start);
+                quote!(#left #op #right)
+            }
+            ExprKind::Logic(and, at, left, right) => {
+                let (left, right) = (self.operand(left), self.operand(right));
+                if *and {
+                    quote_spanned!(at.start=> #left && #right)
+                } else {
+                    quote_spanned!(at.start=> #left || #right)
+                }
+            }
+            _ => self.compound(expr, span),
+        }
+    }
+
+    /// Casts, parts, aggregates and calls.
+    fn compound(&self, expr: &Expr, span: Span) -> TokenStream {
+        match &expr.kind {
+            ExprKind::Cast(inner, ty) => {
+                let ty = self.ty(ty);
+                self.cast(inner, self.node(expr), &ty, span)
+            }
+            ExprKind::From(to, name, inner) => {
+                let inner = self.expr(inner);
+                if Self::is_half(*to) {
+                    quote_spanned!(span=> ::firesteel::dsl::#name::from(#inner))
+                } else {
+                    quote_spanned!(span=> #name::from(#inner))
+                }
+            }
+            ExprKind::Index(base, index) => self.index(base, index, span),
+            ExprKind::Field(base, member) => {
+                let base = self.operand(base);
+                match member {
+                    Member::Index(field, at) => {
+                        let mut field = Literal::u32_unsuffixed(*field);
+                        field.set_span(*at);
+                        quote_spanned!(*at=> #base.#field)
+                    }
+                    Member::Named(name) => quote_spanned!(name.span()=> #base.#name),
+                }
+            }
+            ExprKind::Tuple(elems) => {
+                let elems = elems.iter().map(|elem| self.expr(elem));
+                quote_spanned!(span=> (#(#elems,)*))
+            }
+            ExprKind::Array(elems) => {
+                let elems = elems.iter().map(|elem| self.expr(elem));
+                quote_spanned!(span=> [#(#elems),*])
+            }
+            ExprKind::Repeat(elem, len) => {
+                let (elem, len) = (self.expr(elem), self.length(*len));
+                quote_spanned!(span=> [#elem; #len])
+            }
+            ExprKind::Ref(mutable, inner) => {
+                if let Some(place) = self.element(inner, *mutable, span) {
+                    return place;
+                }
+                let (mutable, inner) = (mutable.then(|| quote!(mut)), self.operand(inner));
+                quote_spanned!(span=> &#mutable #inner)
+            }
+            ExprKind::Call(call) => self.call(call, span),
+            ExprKind::Method(receiver, name, args) => {
+                let receiver = self.operand(receiver);
+                let row = method(&name.to_string());
+                let args = self.arguments(row, 1, args);
+                quote_spanned!(name.span()=> #receiver.#name(#(#args),*))
+            }
+            ExprKind::Vector { ty, function, args, .. } => {
+                let args = args.iter().map(|arg| self.expr(arg));
+                quote_spanned!(ty.span()=> #ty::#function(#(#args),*))
+            }
+            _ => self.effect(expr, span),
+        }
+    }
+
+    /// Assignments, macros and control flow.
+    fn effect(&self, expr: &Expr, span: Span) -> TokenStream {
+        match &expr.kind {
+            ExprKind::Assign(place, value) => {
+                let (place, value) = (self.target(place, span), self.expr(value));
+                quote_spanned!(span=> #place = #value)
+            }
+            ExprKind::AssignOp(op, at, place, value) => {
+                let (place, value) = (self.target(place, span), self.expr(value));
+                let op = assign_operator(*op, at.start);
+                quote!(#place #op #value)
+            }
+            ExprKind::Assert(cond, _) => {
+                let cond = self.expr(cond);
+                quote_spanned!(span=> { let _: bool = #cond; })
+            }
+            ExprKind::Print(_, args) => {
+                let args = args.iter().map(|arg| self.expr(arg));
+                quote_spanned!(span=> { let _ = (#(#args,)*); })
+            }
+            ExprKind::Error(parts) => {
+                let parts = parts.iter().map(|part| self.expr(part));
+                quote_spanned!(span=> { let _ = (#(#parts,)*); ::core::unreachable!() })
+            }
+            _ => self.control(expr, span),
+        }
+    }
+
+    /// A reference to an element of memory, if the expression is one.
+    ///
+    /// `u[u[0]] += 1` is fine on a GPU, but for rustc the one index would borrow `u` while the
+    /// other reads it. These methods borrow nothing; `infer` checks who may write.
+    fn element(&self, expr: &Expr, mutable: bool, span: Span) -> Option<TokenStream> {
+        let ExprKind::Index(base, index) = &expr.kind else { return None };
+        let ExprKind::Memory(_, name) = &base.kind else { return None };
+        let index = self.expr(index);
+        let place = Ident::new(if mutable { "place_mut" } else { "place" }, span);
+        Some(quote_spanned!(span=> #name.#place(#index)))
+    }
+
+    /// What an assignment writes.
+    fn target(&self, place: &Expr, span: Span) -> TokenStream {
+        match self.element(place, true, span) {
+            Some(element) => quote_spanned!(span=> *#element),
+            None => self.expr(place),
+        }
+    }
+
+    fn control(&self, expr: &Expr, span: Span) -> TokenStream {
+        match &expr.kind {
+            ExprKind::If(cond, then, otherwise) => {
+                let (cond, then) = (self.expr(cond), self.block(then));
+                let otherwise = otherwise.as_ref().map(|otherwise| {
+                    let (at, otherwise) = (otherwise.span.start, self.expr(otherwise));
+                    quote_spanned!(at=> else #otherwise)
+                });
+                quote_spanned!(span=> if #cond #then #otherwise)
+            }
+            ExprKind::Block(of, block) => {
+                let (of, block) = (of.as_ref().map(label), self.block(block));
+                quote!(#of #block)
+            }
+            ExprKind::Loop(of, body) => {
+                let (of, body) = (label(of), self.block(body));
+                quote_spanned!(span=> #of loop #body)
+            }
+            ExprKind::While(of, cond, body) => {
+                let (of, cond, body) = (label(of), self.expr(cond), self.block(body));
+                quote_spanned!(span=> #of while #cond #body)
+            }
+            ExprKind::For(parts) => self.for_loop(parts, span),
+            ExprKind::Match(scrutinee, arms) => {
+                let scrutinee = self.expr(scrutinee);
+                let arms = arms.iter().map(|arm| self.arm(arm));
+                quote_spanned!(span=> match #scrutinee { #(#arms)* })
+            }
+            ExprKind::Break(_, of, value) => {
+                let value = value.as_ref().map(|value| self.expr(value));
+                quote_spanned!(span=> break #of #value)
+            }
+            ExprKind::Continue(_, of) => quote_spanned!(span=> continue #of),
+            ExprKind::Return => quote_spanned!(span=> return),
+            other => unreachable!("the other forms are handled before {other:?}"),
+        }
+    }
+
+    fn arm(&self, arm: &Arm) -> TokenStream {
+        let (pat, body) = (self.pat(&arm.pat), self.expr(&arm.body));
+        let guard = arm.guard.as_ref().map(|guard| {
+            let (at, guard) = (guard.span.start, self.expr(guard));
+            quote_spanned!(at=> if #guard)
+        });
+        quote_spanned!(arm.pat.span.end=> #pat #guard => #body,)
+    }
+
+    fn for_loop(&self, parts: &For, span: Span) -> TokenStream {
+        let (of, pat) = (label(&parts.label), self.pat(&parts.pat));
+        let (start, end) = (self.operand(&parts.start), self.operand(&parts.end));
+        let at = parts.start.span.start;
+        let mut range = if parts.inclusive {
+            quote_spanned!(at=> (#start..=#end))
+        } else {
+            quote_spanned!(at=> (#start..#end))
+        };
+        for adapter in &parts.adapters {
+            range = match adapter {
+                Adapter::Rev(name) => quote_spanned!(name.span()=> #range.#name()),
+                Adapter::StepBy(name, step) => {
+                    let step = self.expr(step);
+                    quote_spanned!(name.span()=> #range.#name(#step))
+                }
+            };
+        }
+        let body = self.block(&parts.body);
+        quote_spanned!(span=> #of for #pat in #range #body)
+    }
+
+    /// An operand, in parentheses unless it is one token or closed by itself.
+    fn operand(&self, expr: &Expr) -> TokenStream {
+        let tokens = self.expr(expr);
+        let closed = matches!(
+            expr.kind,
+            ExprKind::Local(..)
+                | ExprKind::Memory(..)
+                | ExprKind::Const(..)
+                | ExprKind::Associated(..)
+                | ExprKind::Index(..)
+                | ExprKind::Field(..)
+                | ExprKind::Call(_)
+                | ExprKind::Method(..)
+                | ExprKind::Lit(_)
+                | ExprKind::Tuple(_)
+                | ExprKind::Array(_)
+        );
+        if closed { tokens } else { quote_spanned!(expr.span.start=> (#tokens)) }
+    }
+
+    fn unary(&self, op: UnOp, at: Span, inner: &Expr, expr: &Expr) -> TokenStream {
+        match (op, &inner.kind) {
+            (UnOp::Neg, ExprKind::Lit(lit)) => literal(lit, self.node(expr), true, at),
+            (UnOp::Neg, _) => {
+                let inner = self.operand(inner);
+                quote_spanned!(at=> -#inner)
+            }
+            (UnOp::Not, _) => {
+                let inner = self.operand(inner);
+                quote_spanned!(at=> !#inner)
+            }
+        }
+    }
+
+    fn cast(&self, inner: &Expr, to: &Ty, ty: &TokenStream, span: Span) -> TokenStream {
+        let from = self.node(inner);
+        let half = [from, to].iter().any(|ty| ty.scalar().is_some_and(Self::is_half));
+        if half {
+            let (from, to, inner) = (written(from, span), written(to, span), self.expr(inner));
+            return quote_spanned!(span=> ::firesteel::dsl::cast::<#from, #to>(#inner));
+        }
+        let inner = self.operand(inner);
+        // In parentheses: `a as u32 < b` would begin a generic argument.
+        quote_spanned!(span=> (#inner as #ty))
+    }
+
+    fn index(&self, base: &Expr, index: &Expr, span: Span) -> TokenStream {
+        let of_array =
+            matches!(self.node(base), Ty::Array(..)) && !matches!(base.kind, ExprKind::Memory(..));
+        let base = self.operand(base);
+        if of_array {
+            let index = self.operand(index);
+            quote_spanned!(span=> #base[#index as usize])
+        } else {
+            let index = self.expr(index);
+            quote_spanned!(span=> #base[#index])
+        }
+    }
+
+    fn call(&self, call: &Call, span: Span) -> TokenStream {
+        let (path, args) = (&call.path, self.arguments(Some(call.row), 0, &call.args));
+        match (call.on.is_some_and(Self::is_half), path.segments.len()) {
+            (true, 2) => quote_spanned!(span=> ::firesteel::dsl::#path(#(#args),*)),
+            _ => quote_spanned!(span=> #path(#(#args),*)),
+        }
+    }
+
+    /// Arguments; whole slices go without `&`, since their names are references already.
+    fn arguments(&self, row: Option<&Row>, skip: usize, args: &[Expr]) -> Vec<TokenStream> {
+        let wants_memory = |i: usize| {
+            let param = row.and_then(|row| row.params.get(i + skip));
+            let sig = param.and_then(|(_, ty)| SigTy::parse(ty));
+            matches!(sig, Some(SigTy::Memory { .. }))
+        };
+        let one = |(i, arg): (usize, &Expr)| {
+            let mut arg = arg;
+            while let (true, ExprKind::Ref(_, inner)) = (wants_memory(i), &arg.kind) {
+                arg = inner;
+            }
+            self.expr(arg)
+        };
+        args.iter().enumerate().map(one).collect()
+    }
+}
+
+fn label(label: &Label) -> TokenStream {
+    match &label.name {
+        Some(name) => quote!(#name:),
+        None => TokenStream::new(),
+    }
+}
+
+/// A literal with its type. A short float has no literal in Rust.
+fn literal(lit: &Lit, ty: &Ty, negative: bool, span: Span) -> TokenStream {
+    let sign = if negative { "-" } else { "" };
+    let suffix = match ty.scalar() {
+        Some(scalar) if !matches!(scalar, Scalar::F16 | Scalar::Bf16) => scalar.name(),
+        _ => "",
+    };
+    let digits = match lit {
+        Lit::Bool(value) => {
+            let name = Ident::new(if *value { "true" } else { "false" }, span);
+            return quote!(#name);
+        }
+        Lit::Int(value, _) => value.to_string(),
+        Lit::Float(digits, _) => digits.clone(),
+    };
+    if let Some(half @ (Scalar::F16 | Scalar::Bf16)) = ty.scalar() {
+        let (half, value) = (scalar(half, span), number(&digits, "f64", span));
+        let sign = negative.then(|| quote_spanned!(span=> -));
+        return quote_spanned!(span=> #half::from_f64_const(#sign #value));
+    }
+    let value = number(&digits, suffix, span);
+    if sign.is_empty() { quote!(#value) } else { quote_spanned!(span=> -#value) }
+}
+
+fn number(digits: &str, suffix: &str, span: Span) -> Literal {
+    let text = format!("{digits}{suffix}");
+    match text.parse::<Literal>() {
+        Ok(mut literal) => {
+            literal.set_span(span);
+            literal
+        }
+        Err(_) => unreachable!("`parse` read `{text}` as a number"),
+    }
+}
+
+fn operator(op: BinOp, span: Span) -> TokenStream {
+    match op {
+        BinOp::Add => quote_spanned!(span=> +),
+        BinOp::Sub => quote_spanned!(span=> -),
+        BinOp::Mul => quote_spanned!(span=> *),
+        BinOp::Div => quote_spanned!(span=> /),
+        BinOp::Rem => quote_spanned!(span=> %),
+        BinOp::BitAnd => quote_spanned!(span=> &),
+        BinOp::BitOr => quote_spanned!(span=> |),
+        BinOp::BitXor => quote_spanned!(span=> ^),
+        BinOp::Shl => quote_spanned!(span=> <<),
+        BinOp::Shr => quote_spanned!(span=> >>),
+        BinOp::Eq => quote_spanned!(span=> ==),
+        BinOp::Ne => quote_spanned!(span=> !=),
+        BinOp::Lt => quote_spanned!(span=> <),
+        BinOp::Le => quote_spanned!(span=> <=),
+        BinOp::Gt => quote_spanned!(span=> >),
+        BinOp::Ge => quote_spanned!(span=> >=),
+    }
+}
+
+fn assign_operator(op: BinOp, span: Span) -> TokenStream {
+    match op {
+        BinOp::Add => quote_spanned!(span=> +=),
+        BinOp::Sub => quote_spanned!(span=> -=),
+        BinOp::Mul => quote_spanned!(span=> *=),
+        BinOp::Div => quote_spanned!(span=> /=),
+        BinOp::Rem => quote_spanned!(span=> %=),
+        BinOp::BitAnd => quote_spanned!(span=> &=),
+        BinOp::BitOr => quote_spanned!(span=> |=),
+        BinOp::BitXor => quote_spanned!(span=> ^=),
+        BinOp::Shl => quote_spanned!(span=> <<=),
+        BinOp::Shr => quote_spanned!(span=> >>=),
+        BinOp::Eq | BinOp::Ne | BinOp::Lt | BinOp::Le | BinOp::Gt | BinOp::Ge => {
+            unreachable!("`parse` makes no assignment of `{}`", op.symbol())
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The shadow: the kernel as an ordinary Rust function, for rustc and rust-analyzer.
+//!
+//! It has the user's names and spans and the types that `infer` found, written at every `let` and
+//! literal. So rustc checks our inference, lints the user's code (unused variables, unreachable
+//! statements) and finds what we leave to it (matches that miss a value, variables read before
+//! they have one); an editor completes, hovers and renames in it.
+//!
+//! What differs from the user's tokens differs for a reason: register arrays are indexed with
+//! `as usize`, since Rust has no other index; casts to and from `f16` are calls, since Rust has no
+//! `as` for them; macros are what rustc needs to see of them.
+
+mod expr;
+mod stmt;
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+
+use crate::ast::Ast;
+use crate::hir::{ParamKind, SpanRange, Ty};
+use crate::infer::Facts;
+use crate::value::Scalar;
+
+/// Attributes of the kernel that its shadow has too.
+const KEPT: [&str; 6] = ["allow", "expect", "warn", "deny", "forbid", "cfg"];
+
+struct Shadow<'a> {
+    ast: &'a Ast,
+    facts: &'a Facts,
+}
+
+/// The shadow function, in a nameless constant. `editor_only` hides it from rustc.
+pub(crate) fn shadow(ast: &Ast, facts: &Facts, editor_only: bool) -> TokenStream {
+    let cx = Shadow { ast, facts };
+    let name = &ast.signature.name;
+    let kept = ast.signature.attrs.iter().filter(|attr| {
+        let name = attr.path().get_ident().map(ToString::to_string);
+        name.is_some_and(|name| KEPT.contains(&name.as_str()))
+    });
+    let params = ast.signature.params.iter().map(|param| cx.param(param));
+    let body = cx.block_inside(&ast.body);
+    let cfg = editor_only.then(|| quote!(#[cfg(rust_analyzer)]));
+    quote! {
+        #[allow(unexpected_cfgs)]
+        const _: () = {
+            #cfg
+            #[allow(
+                dead_code, unused_parens, unused_braces, unused_imports, arithmetic_overflow,
+                unconditional_panic, clippy::all, clippy::pedantic, clippy::nursery
+            )]
+            #(#kept)*
+            fn #name(#(#params),*) {
+                use ::firesteel::dsl::*;
+                #body
+            }
+        };
+    }
+}
+
+impl Shadow<'_> {
+    fn param(&self, param: &crate::hir::Param) -> TokenStream {
+        let name = &param.name;
+        // The tokens of the type carry the user's spans; the last is the element's name or `]`.
+        let span = SpanRange::of(&param.written).start;
+        match param.kind {
+            ParamKind::Scalar { ty, local } => {
+                let ty = scalar(ty, span);
+                let mutable = self.ast.locals[local.0].mutable.then(|| quote!(mut));
+                quote!(#mutable #name: #ty)
+            }
+            ParamKind::Slice { elem, mutable } => {
+                let elem = scalar(elem, span);
+                let mutable = mutable.then(|| quote!(mut));
+                quote_spanned!(span=> #name: &#mutable ::firesteel::dsl::Slice<#elem>)
+            }
+        }
+    }
+}
+
+/// A scalar type at the user's place.
+fn scalar(scalar: Scalar, span: Span) -> TokenStream {
+    let name = Ident::new(scalar.name(), span);
+    match scalar {
+        Scalar::F16 | Scalar::Bf16 => quote_spanned!(span=> ::firesteel::dsl::#name),
+        _ => quote!(#name),
+    }
+}
+
+/// A type, written out; `_` for what was reported.
+fn written(ty: &Ty, span: Span) -> TokenStream {
+    match ty {
+        Ty::Scalar(ty) => scalar(*ty, span),
+        Ty::Vector(vector) => {
+            let name = format_ident!("{vector}", span = span);
+            quote_spanned!(span=> ::firesteel::dsl::#name)
+        }
+        Ty::Unit => quote_spanned!(span=> ()),
+        Ty::Never => quote_spanned!(span=> !),
+        Ty::Tuple(elems) => {
+            let elems = elems.iter().map(|elem| written(elem, span));
+            quote_spanned!(span=> (#(#elems,)*))
+        }
+        Ty::Array(elem, len) => {
+            let (elem, len) = (written(elem, span), *len as usize);
+            quote_spanned!(span=> [#elem; #len])
+        }
+        Ty::Error => quote_spanned!(span=> _),
+    }
+}

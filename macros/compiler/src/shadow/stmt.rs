@@ -1,0 +1,146 @@
+//! Statements and patterns.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+
+use super::{Shadow, scalar, written};
+use crate::ast::{Block, ConstId, Let, Pat, PatKind, Stmt, TyExpr, TyExprKind};
+use crate::hir::{SharedId, Ty};
+use crate::value::Scalar;
+
+impl Shadow<'_> {
+    pub(super) fn block(&self, block: &Block) -> TokenStream {
+        let inside = self.block_inside(block);
+        quote_spanned!(block.span.start=> { #inside })
+    }
+
+    pub(super) fn block_inside(&self, block: &Block) -> TokenStream {
+        let consts = block.consts.iter().map(|id| self.const_item(*id));
+        let stmts = block.stmts.iter().map(|stmt| self.stmt(stmt));
+        let tail = block.tail.as_ref().map(|tail| self.expr(tail));
+        quote!(#(#consts)* #(#stmts)* #tail)
+    }
+
+    fn const_item(&self, id: ConstId) -> TokenStream {
+        let decl = &self.ast.consts[id.0];
+        let (name, value) = (&decl.ident, self.expr(&decl.expr));
+        let ty = self.ty(&decl.ty);
+        quote_spanned!(decl.ty.span.start=> const #name: #ty = #value;)
+    }
+
+    /// A type as it was written: its lengths keep their constants.
+    pub(super) fn ty(&self, ty: &TyExpr) -> TokenStream {
+        let span = ty.span.start;
+        match &ty.kind {
+            TyExprKind::Scalar(ty) => scalar(*ty, span),
+            TyExprKind::Vector(elem, lanes) => {
+                let vector = crate::hir::Vector { elem: *elem, lanes: *lanes };
+                written(&Ty::Vector(vector), span)
+            }
+            TyExprKind::Unit => quote_spanned!(span=> ()),
+            TyExprKind::Tuple(elems) => {
+                let elems = elems.iter().map(|elem| self.ty(elem));
+                quote_spanned!(span=> (#(#elems,)*))
+            }
+            TyExprKind::Array(elem, len) => {
+                let (elem, len) = (self.ty(elem), self.length(*len));
+                quote_spanned!(span=> [#elem; #len])
+            }
+            TyExprKind::Infer | TyExprKind::Error => quote_spanned!(span=> _),
+        }
+    }
+
+    pub(super) fn length(&self, id: ConstId) -> TokenStream {
+        self.expr(&self.ast.consts[id.0].expr)
+    }
+
+    fn stmt(&self, stmt: &Stmt) -> TokenStream {
+        match stmt {
+            Stmt::Let(it) => self.let_stmt(it),
+            Stmt::Shared(id, _) => self.shared(*id),
+            Stmt::Expr(expr, semi) => {
+                let semi = semi.then(|| quote_spanned!(expr.span.end=> ;));
+                let expr = self.expr(expr);
+                quote!(#expr #semi)
+            }
+        }
+    }
+
+    fn let_stmt(&self, it: &Let) -> TokenStream {
+        let attrs = &it.attrs;
+        let pat = self.pat(&it.pat);
+        let ty = match &it.ty {
+            Some(ty) if !matches!(ty.kind, TyExprKind::Infer) => self.ty(ty),
+            Some(_) | None => written(&self.stored(&it.pat), it.pat.span.start),
+        };
+        let init = it.init.as_ref().map(|init| {
+            let (span, init) = (init.span.start, self.expr(init));
+            quote_spanned!(span=> = #init)
+        });
+        let span = it.span.start;
+        let semi = quote_spanned!(it.span.end=> ;);
+        quote_spanned!(span=> #(#attrs)* let #pat: #ty #init #semi)
+    }
+
+    /// The type of what a pattern takes; `!` cannot be written.
+    fn stored(&self, pat: &Pat) -> Ty {
+        match &self.facts.nodes[pat.id.0] {
+            Ty::Never => Ty::Error,
+            ty => ty.clone(),
+        }
+    }
+
+    fn shared(&self, id: SharedId) -> TokenStream {
+        let decl = &self.ast.shared[id.0];
+        let (name, span) = (&decl.ident, decl.span.start);
+        let elem = scalar(decl.elem, span);
+        let len = match decl.len {
+            Some(len) => {
+                let len = self.length(len);
+                quote_spanned!(span=> (#len) as usize)
+            }
+            None => quote_spanned!(span=> 0usize),
+        };
+        quote_spanned!(span=> let #name = ::firesteel::dsl::shared::<#elem>(#len);)
+    }
+
+    pub(super) fn pat(&self, pat: &Pat) -> TokenStream {
+        let span = pat.span.start;
+        match &pat.kind {
+            PatKind::Wild | PatKind::Error => quote_spanned!(span=> _),
+            PatKind::Bind(local, inner) => {
+                let decl = &self.ast.locals[local.0];
+                let name = &decl.ident;
+                let mutable = decl.mutable.then(|| quote_spanned!(span=> mut));
+                let inner = inner.as_ref().map(|inner| {
+                    let inner = self.pat(inner);
+                    quote_spanned!(span=> @ #inner)
+                });
+                quote!(#mutable #name #inner)
+            }
+            PatKind::Tuple(parts) => {
+                let parts = parts.iter().map(|part| self.pat(part));
+                quote_spanned!(span=> (#(#parts,)*))
+            }
+            PatKind::Value(value) => self.expr(value),
+            PatKind::Range { start, end, inclusive } => {
+                let start = start.as_ref().map(|start| self.expr(start));
+                let end = end.as_ref().map(|end| self.expr(end));
+                if *inclusive {
+                    quote_spanned!(span=> #start..=#end)
+                } else {
+                    quote_spanned!(span=> #start..#end)
+                }
+            }
+            PatKind::Or(pats) => {
+                let pats = pats.iter().map(|pat| self.pat(pat));
+                quote_spanned!(span=> (#(#pats)|*))
+            }
+        }
+    }
+
+    /// Whether a value of the type is one of the short floats, which Rust casts by functions.
+    pub(super) fn is_half(ty: Scalar) -> bool {
+        matches!(ty, Scalar::F16 | Scalar::Bf16)
+    }
+}

@@ -1,0 +1,90 @@
+//! Memory as a kernel sees it.
+
+use std::marker::PhantomData;
+use std::ops::{Index, IndexMut};
+
+use super::{Int, Scalar, device_only};
+
+/// A slice parameter or a shared array: indexed by integers of any type.
+#[derive(Debug)]
+pub struct Slice<T> {
+    elem: PhantomData<T>,
+}
+
+impl<T> Slice<T> {
+    /// The number of elements.
+    #[allow(clippy::len_without_is_empty, reason = "kernels compare lengths")]
+    pub fn len(&self) -> usize {
+        let _ = self.elem;
+        device_only()
+    }
+
+    /// `&x[i]` in an argument. Atomics on one slice may stand inside each other, which a borrow
+    /// would forbid.
+    #[doc(hidden)]
+    pub fn place<I: Int>(&self, _index: I) -> &'static T {
+        device_only()
+    }
+
+    /// `&mut x[i]` in an argument.
+    #[doc(hidden)]
+    #[allow(clippy::mut_from_ref, reason = "never runs")]
+    pub fn place_mut<I: Int>(&self, _index: I) -> &'static mut T {
+        device_only()
+    }
+}
+
+impl<T, I: Int> Index<I> for Slice<T> {
+    type Output = T;
+
+    fn index(&self, _: I) -> &T {
+        device_only()
+    }
+}
+
+impl<T, I: Int> IndexMut<I> for Slice<T> {
+    fn index_mut(&mut self, _: I) -> &mut T {
+        device_only()
+    }
+}
+
+/// A scalar that has a vector of `N` lanes.
+#[diagnostic::on_unimplemented(message = "there is no vector of {N} `{Self}`")]
+pub trait Lanes<const N: usize>: Scalar {
+    /// The vector.
+    type Vector: Copy;
+}
+
+/// The threads among which an atomic operation is atomic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Those of the block.
+    Block,
+    /// Those of the device.
+    Device,
+    /// Those of all devices and the host.
+    System,
+}
+
+/// What an atomic operation orders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Nothing.
+    Relaxed,
+    /// Later accesses stay behind it.
+    Acquire,
+    /// Earlier accesses stay before it.
+    Release,
+    /// Both.
+    AcqRel,
+}
+
+/// `shared_mem!` and `dynamic_shared!`, as rustc sees them.
+pub fn shared<T: Scalar>(_len: usize) -> &'static mut Slice<T> {
+    device_only()
+}
+
+/// `value as B` where Rust's own `as` does not go: to and from `f16` and `bf16`.
+pub fn cast<A: Scalar, B: Scalar>(_value: A) -> B {
+    device_only()
+}

@@ -1,0 +1,32 @@
+//! What kernels can call.
+//!
+//! These functions and types exist for rustc and for the reader: a kernel's body is checked
+//! against them, and their documentation is what an editor shows. They work in kernels only; on
+//! the host they panic. A kernel sees all of them without importing anything.
+//!
+//! The methods of scalars (`x.mul_add(a, b)`, `n.count_ones()`) are Rust's own.
+
+mod memory;
+
+pub use half::{bf16, f16};
+
+pub use memory::{Lanes, Order, Scope, Slice};
+#[doc(hidden)]
+pub use memory::{cast, shared};
+
+mod sealed {
+    /// Scalars are a closed set: the compiler knows each.
+    pub trait Sealed {}
+    macro_rules! seal {
+        ($($scalar:ty),*) => { $(impl Sealed for $scalar {})* };
+    }
+    seal!(bool, i8, i16, i32, i64, isize, u8, u16, u32, u64, usize, f32, f64);
+    seal!(super::f16, super::bf16);
+}
+
+/// The body of everything here.
+fn device_only() -> ! {
+    panic!("this function works in kernels only")
+}
+
+firesteel_macros::__intrinsics!();

@@ -1,0 +1,8 @@
+use firesteel::prelude::*;
+
+#[gpu_kernel(block_size = 256, block_size = 128)]
+fn kernel(y: &mut [f32]) {
+    y[thread_idx_x()] = 0.0;
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use firesteel::prelude::*;
+
+#[gpu_kernel(block_size = 256)]
+fn kernel(x: &[f32], y: &mut [f32], n: u32) {
+    atomic_add(&mut x[0], 1.0);
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use firesteel::prelude::*;
+
+#[gpu_kernel(block_size = 256)]
+fn kernel(x: &[f32], y: &mut [f32], n: u32) {
+    let a = [0.0; 0];
+    let b = a;
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+use firesteel::prelude::*;
+
+#[gpu_kernel(block_size = 256)]
+fn kernel(x: &[f32], y: &mut [f32], n: u32) {
+    match n {
+        0 => y[0] = 1.0,
+        1..=9 => y[0] = 2.0,
+    }
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use firesteel::prelude::*;
+
+#[gpu_kernel(block_size = 256)]
+fn kernel(x: &[f32], y: &mut [f32], n: u32) {
+    'rows: for i in 0..n {
+        break 'row;
+    }
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use firesteel::prelude::*;
+
+#[gpu_kernel(block_size = 256)]
+fn kernel(x: &[f23], y: &mut [f32]) {
+    y[thread_idx_x()] = 0.0;
+}
+
+fn main() {}

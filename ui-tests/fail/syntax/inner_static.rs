@@ -1,0 +1,9 @@
+use firesteel::prelude::*;
+
+#[gpu_kernel(block_size = 256)]
+fn kernel(x: &[f32], y: &mut [f32], n: u32) {
+    static LIMIT: u32 = 4;
+    y[0] = x[0];
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+use firesteel::prelude::*;
+
+#[gpu_kernel(block_size = 256)]
+fn kernel(x: &[f32], y: &mut [f32], n: u32) {
+    let v = match n {
+        0 => 1.0,
+        _ => n,
+    };
+}
+
+fn main() {}
