@@ -2,7 +2,7 @@ use firesteel::prelude::*;
 
 #[gpu_kernel(block_size = 256)]
 fn kernel(x: &[f32], y: &mut [f32], n: u32) {
-    let v = shfl_sync_idx::<f32, u32>(x[0], 0, 32);
+    let v = load_vec4::<f32>(x, 0);
 }
 
 fn main() {}

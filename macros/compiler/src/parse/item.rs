@@ -110,6 +110,7 @@ impl Parser<'_> {
             let message = format!("the parameter `{}` is given twice", name.ident);
             let at = name.ident.span();
             self.error(Code::BadParameter, at, message, "rename one of them");
+            return None;
         }
         // A generic type was reported where it is declared.
         let known = !mentions(&input.ty, generic);
