@@ -132,6 +132,11 @@ impl Builder {
         }
     }
 
+    /// Appends a hint for `ptxas`.
+    pub fn pragma(&mut self, text: &str) {
+        self.body.push(Stmt::Pragma(text.to_owned()));
+    }
+
     /// Appends an instruction.
     pub fn push(&mut self, op: impl Into<Op>) {
         self.body.push(Stmt::Inst(Inst::from(op.into())));

@@ -94,6 +94,14 @@ fn back(kernel: hir::Kernel, diags: &mut Diags) -> Option<Compiled> {
         );
         return None;
     }
+    let (need, stated) = (lowered.module.target.sm, kernel.signature.options.sm);
+    if need > stated {
+        let message = format!("this kernel needs sm_{need}, and it is for sm_{stated}");
+        let at = kernel.signature.name.span();
+        let help = format!("write `#[gpu_kernel(.., arch = \"sm_{need}\")]`");
+        diags.push(diag::Diag::new(diag::Code::NeedsArch, at, message).help(help));
+        return None;
+    }
     Some(Compiled { signature: kernel.signature, lowered, ptx })
 }
 

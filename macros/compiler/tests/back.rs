@@ -62,6 +62,8 @@ const BODIES: &[&str] = &[
     "z[i] = { let mut m = k; let s = m + { m = 3; m } + m; s };",
     "let u = x.len() as u32; z[i] = u as i32; y[u - 1] = 3.0; y[l[i]] = 2.0; y[7] = x[3] + x[3];",
     "y[i] = x[i] % a; d[i] %= 3.0; h[i] %= h[0];",
+    "let t = shared_mem![f32; 256]; let r = thread_idx_x() / 16; let c = thread_idx_x() % 16; t[r * 16 + c] = x[i]; bar_sync(); let mut s = 0.0; for j in 0..16 { s += t[r * 16 + j] * t[j * 16 + c]; } y[i] = s;",
+    "#[no_unroll] for j in 0..9 { y[i * 16 + j] = x[j]; y[i * 16 + j + 1] = 2.0; }",
     "let e; if k > 3 { e = 1; } else { e = 2; } z[i] = e;",
     "let c = [1, 2, 4]; let mut s = 0; for j in 0..3 { s += w[c[j]]; } z[i] = s; let idx = thread_idx_x(); let r = idx % 3; z[r] = 1;",
 ];

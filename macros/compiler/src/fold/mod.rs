@@ -27,6 +27,7 @@ pub(crate) fn fold(kernel: Kernel, diags: &mut Diags) -> Kernel {
     let Kernel { signature, locals, shared, n_loops, body } = kernel;
     let mut cx = Fold {
         block: signature.options.block,
+        checked: !signature.options.unchecked,
         locals,
         shared: &shared,
         n_loops,
@@ -49,6 +50,8 @@ pub(crate) fn fold(kernel: Kernel, diags: &mut Diags) -> Kernel {
 struct Fold<'a> {
     /// The shape of the thread block.
     block: [u32; 3],
+    /// Whether the kernel checks bounds, divisors and steps.
+    checked: bool,
     locals: Vec<Local>,
     shared: &'a [Shared],
     n_loops: usize,

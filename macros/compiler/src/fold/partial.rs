@@ -101,11 +101,13 @@ impl Fold<'_> {
         let from = step.ty.scalar().unwrap_or(Scalar::Usize);
         let whole = self.new_local("step", from, false, span);
         stmts.push(declaration(whole, step));
-        let not_zero =
-            binary(BinOp::Ne, load(whole, from, span), literal(Value::int(from, 0), span), span);
-        let message = "assertion failed: step != 0".to_owned();
-        let kind = ExprKind::Assert { cond: Box::new(not_zero), message };
-        stmts.push(statement(Expr { kind, ty: Ty::Unit, span }));
+        if self.checked {
+            let zero = literal(Value::int(from, 0), span);
+            let not_zero = binary(BinOp::Ne, load(whole, from, span), zero, span);
+            let message = "assertion failed: step != 0".to_owned();
+            let kind = ExprKind::Assert { cond: Box::new(not_zero), message };
+            stmts.push(statement(Expr { kind, ty: Ty::Unit, span }));
+        }
         let cut = literal(Value::int(from, most), span);
         let too_large = binary(BinOp::Gt, load(whole, from, span), cut.clone(), span);
         let value = |expr: Expr| Block {

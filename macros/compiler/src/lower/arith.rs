@@ -37,6 +37,24 @@ impl Lower<'_> {
         if let Some(same) = neutral(binop, ty, &a, constant(&b, b_ty)) {
             return same;
         }
+        if !ty.is_int() {
+            return self.compute(binop, ty, a, (b, b_ty), span);
+        }
+        let operands = (a.clone(), b.clone());
+        let result = self.compute(binop, ty, a, (b, b_ty), span);
+        self.describe_binary(binop, ty, (&operands.0, &operands.1, b_ty), &result);
+        result
+    }
+
+    /// The instructions of `a op b`.
+    fn compute(
+        &mut self,
+        binop: BinOp,
+        ty: Scalar,
+        a: Operand,
+        (b, b_ty): (Operand, Scalar),
+        span: SpanRange,
+    ) -> Operand {
         match binop {
             BinOp::BitAnd | BinOp::BitOr | BinOp::BitXor => self.bitwise(binop, ty, a, b),
             BinOp::Shl | BinOp::Shr => self.shift(binop, ty, a, b, b_ty),

@@ -23,7 +23,13 @@ impl Lower<'_> {
         }
         match (from.is_float(), to.is_float()) {
             _ if from == to => a,
-            (false, false) => self.int_to_int(a, from, to),
+            (false, false) => {
+                let result = self.int_to_int(a.clone(), from, to);
+                if from.is_int() && to.is_int() {
+                    self.describe_cast(&a, from, to, &result);
+                }
+                result
+            }
             (false, true) => self.int_to_float(a, from, to),
             (true, false) => self.float_to_int(a, from, to),
             (true, true) => self.float_to_float(a, from, to),

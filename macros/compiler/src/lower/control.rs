@@ -60,9 +60,9 @@ impl Lower<'_> {
         }
         let result = self.fresh(Scalar::Bool);
         let skip = self.label();
-        let left = self.scalar(left);
-        self.fill(&[result], &Val::scalar(left.clone()));
-        self.branch_on(&left, skip, !and);
+        let left = self.expr(left);
+        self.fill(&[result], &left);
+        self.branch_on(&result.into(), skip, !and);
         self.scoped(|cx| {
             let right = cx.expr(right);
             cx.fill(&[result], &right);
@@ -94,6 +94,7 @@ impl Lower<'_> {
     /// Gives one of the values of a result. Nobody reads the registers before the place where
     /// all ways meet, so they count as written once.
     fn fill(&mut self, regs: &[Reg], value: &Val) {
+        self.keep_several(value);
         for (reg, operand) in regs.iter().zip(value.as_slice()) {
             self.move_into(*reg, operand.clone());
         }

@@ -9,10 +9,10 @@ use firesteel_ptx::operand::Def;
 use super::expr::scalar_of;
 use super::val::{constant, immediate, int_ty};
 use super::{Lower, Operand, SiteKind, Val, op};
-use crate::hir::{BinOp, For, Rev, Scalar, SpanRange, Value};
+use crate::hir::{BinOp, For, Rev, Scalar, SpanRange, Unroll, Value};
 
 /// The bounds of a loop, evaluated.
-struct Range {
+struct Bounds {
     start: Operand,
     end: Operand,
     /// In the unsigned type of the width of the variable. Larger steps are cut off, which is
@@ -24,7 +24,7 @@ struct Range {
     exit: Label,
 }
 
-impl Range {
+impl Bounds {
     fn steps_by_one(&self) -> bool {
         constant(&self.step, self.ty.unsigned()).is_some_and(|step| step.as_int() == 1)
     }
@@ -33,21 +33,21 @@ impl Range {
 impl Lower<'_> {
     /// `for`, as a loop.
     pub(crate) fn for_loop(&mut self, it: &For) -> Val {
-        let range = self.range(it);
+        let bounds = self.bounds(it);
         if !self.is_reachable() {
             return Val::unit();
         }
         let next = self.label();
-        self.set_jumps(it.id, range.exit, next);
+        self.set_jumps(it.id, bounds.exit, next);
         match it.rev {
-            Rev::No => self.count_up(it, &range, next),
-            Rev::BeforeStep | Rev::AfterStep => self.count_down(it, &range, next),
+            Rev::No => self.count_up(it, &bounds, next),
+            Rev::BeforeStep | Rev::AfterStep => self.count_down(it, &bounds, next),
         }
-        self.place(range.exit);
+        self.place(bounds.exit);
         Val::unit()
     }
 
-    fn range(&mut self, it: &For) -> Range {
+    fn bounds(&mut self, it: &For) -> Bounds {
         let start = self.scalar(&it.start);
         let start = self.pin_operand(start);
         let end = self.scalar(&it.end);
@@ -62,8 +62,10 @@ impl Lower<'_> {
                 self.cut_step(operand, from, ty.unsigned())
             }
         };
+        // The bounds are read again and again.
+        self.keep();
         let (counter, exit) = (self.fresh(ty), self.label());
-        Range { start, end, step, inclusive: it.inclusive, ty, counter, exit }
+        Bounds { start, end, step, inclusive: it.inclusive, ty, counter, exit }
     }
 
     /// A step of 0 panics in Rust and faults here.
@@ -91,71 +93,90 @@ impl Lower<'_> {
     }
 
     /// Leaves if the range is empty.
-    fn skip_empty(&mut self, range: &Range) {
-        let op = if range.inclusive { BinOp::Gt } else { BinOp::Ge };
-        let empty = self.compare(op, range.ty, range.start.clone(), range.end.clone());
-        self.branch_on(&empty, range.exit, true);
+    fn skip_empty(&mut self, bounds: &Bounds) {
+        let op = if bounds.inclusive { BinOp::Gt } else { BinOp::Ge };
+        let empty = self.compare(op, bounds.ty, bounds.start.clone(), bounds.end.clone());
+        self.branch_on(&empty, bounds.exit, true);
     }
 
-    fn count_up(&mut self, it: &For, range: &Range, next: Label) {
-        let checks_first = range.steps_by_one() && !range.inclusive;
+    fn count_up(&mut self, it: &For, bounds: &Bounds, next: Label) {
+        let checks_first = bounds.steps_by_one() && !bounds.inclusive;
         if !checks_first {
-            self.skip_empty(range);
+            self.skip_empty(bounds);
         }
-        self.assign(range.counter, range.start.clone());
-        self.enter_loop(&it.body);
-        self.written(range.counter);
+        self.begin(it, bounds, bounds.start.clone());
         let head = self.label();
         self.place_head(head);
+        self.forbid_unrolling(it);
         self.scoped(|cx| {
             if checks_first {
-                let (counter, end) = (range.counter.into(), range.end.clone());
-                let past = cx.compare(BinOp::Ge, range.ty, counter, end);
-                cx.branch_on(&past, range.exit, true);
+                let (counter, end) = (bounds.counter.into(), bounds.end.clone());
+                let past = cx.compare(BinOp::Ge, bounds.ty, counter, end);
+                cx.branch_on(&past, bounds.exit, true);
             }
-            cx.turn(it, range.counter);
+            cx.turn(it, bounds.counter);
             cx.place(next);
             if !checks_first {
-                cx.leave_at(range, true);
+                cx.leave_at(bounds, true);
             }
-            cx.step(range, BinOp::Add);
+            cx.step(bounds, BinOp::Add);
         });
         self.jump(head);
     }
 
-    fn count_down(&mut self, it: &For, range: &Range, next: Label) {
-        self.skip_empty(range);
-        let one = (Operand::Int(1), range.ty);
-        let last = match range.inclusive {
-            true => range.end.clone(),
-            false => self.binary(BinOp::Sub, range.ty, range.end.clone(), one, it.end.span),
+    fn count_down(&mut self, it: &For, bounds: &Bounds, next: Label) {
+        self.skip_empty(bounds);
+        let one = (Operand::Int(1), bounds.ty);
+        let last = match bounds.inclusive {
+            true => bounds.end.clone(),
+            false => self.binary(BinOp::Sub, bounds.ty, bounds.end.clone(), one, it.end.span),
         };
         let first = match it.rev {
-            Rev::AfterStep if !range.steps_by_one() => self.last_stepped(range, last, it),
+            Rev::AfterStep if !bounds.steps_by_one() => self.last_stepped(bounds, last, it),
             Rev::AfterStep | Rev::BeforeStep | Rev::No => last,
         };
-        self.assign(range.counter, first);
-        self.enter_loop(&it.body);
-        self.written(range.counter);
+        self.begin(it, bounds, first);
         let head = self.label();
         self.place_head(head);
+        self.forbid_unrolling(it);
         self.scoped(|cx| {
-            cx.turn(it, range.counter);
+            cx.turn(it, bounds.counter);
             cx.place(next);
-            cx.leave_at(range, false);
-            cx.step(range, BinOp::Sub);
+            cx.leave_at(bounds, false);
+            cx.step(bounds, BinOp::Sub);
         });
         self.jump(head);
+    }
+
+    /// Sets the counter, before the first turn.
+    fn begin(&mut self, it: &For, bounds: &Bounds, first: Operand) {
+        self.assign(bounds.counter, first);
+        self.enter_loop(&it.body);
+        self.written(bounds.counter);
+        // The bounds are pinned, and in the body the counter is between them.
+        let (start, end) =
+            (self.range(&bounds.start, bounds.ty), self.range(&bounds.end, bounds.ty));
+        let high = if bounds.inclusive { end.high } else { end.high - 1 };
+        let known = super::range::Range { low: start.low, high: high.max(start.low), zeros: 0 };
+        self.describe(bounds.counter, known);
+    }
+
+    /// Passes `#[no_unroll]` on to `ptxas`.
+    fn forbid_unrolling(&mut self, it: &For) {
+        if it.unroll == Unroll::Never && self.is_reachable() {
+            self.keep();
+            self.ptx.pragma("nounroll");
+        }
     }
 
     /// The last value that counting up in steps reaches: `last - (last - start) % step`.
-    fn last_stepped(&mut self, range: &Range, last: Operand, it: &For) -> Operand {
-        let (unsigned, span) = (range.ty.unsigned(), it.end.span);
-        let start = (range.start.clone(), unsigned);
+    fn last_stepped(&mut self, bounds: &Bounds, last: Operand, it: &For) -> Operand {
+        let (unsigned, span) = (bounds.ty.unsigned(), it.end.span);
+        let start = (bounds.start.clone(), unsigned);
         let distance = self.binary(BinOp::Sub, unsigned, last.clone(), start, span);
         // `check_step` has excluded 0; in an unchecked kernel 0 is a broken promise.
-        let rest = self.quotient(BinOp::Rem, unsigned, distance, range.step.clone());
-        self.binary(BinOp::Sub, range.ty, last, (rest, range.ty), span)
+        let rest = self.quotient(BinOp::Rem, unsigned, distance, bounds.step.clone());
+        self.binary(BinOp::Sub, bounds.ty, last, (rest, bounds.ty), span)
     }
 
     /// One turn of the body with the variable at `counter`.
@@ -176,33 +197,33 @@ impl Lower<'_> {
     }
 
     /// Leaves if the next step would leave the range.
-    fn leave_at(&mut self, range: &Range, up: bool) {
-        let bound = if up { range.end.clone() } else { range.start.clone() };
-        let included = !up || range.inclusive;
-        let (unsigned, counter) = (range.ty.unsigned(), Operand::Reg(range.counter));
-        if range.steps_by_one() && included {
-            let at_end = self.compare(BinOp::Eq, range.ty, counter, bound);
-            return self.branch_on(&at_end, range.exit, true);
+    fn leave_at(&mut self, bounds: &Bounds, up: bool) {
+        let bound = if up { bounds.end.clone() } else { bounds.start.clone() };
+        let included = !up || bounds.inclusive;
+        let (unsigned, counter) = (bounds.ty.unsigned(), Operand::Reg(bounds.counter));
+        if bounds.steps_by_one() && included {
+            let at_end = self.compare(BinOp::Eq, bounds.ty, counter, bound);
+            return self.branch_on(&at_end, bounds.exit, true);
         }
         let (high, low) = if up { (bound, counter) } else { (counter, bound) };
         let span = SpanRange::from(proc_macro2::Span::call_site());
         let distance = self.binary(BinOp::Sub, unsigned, high, (low, unsigned), span);
         let op = if included { BinOp::Lt } else { BinOp::Le };
-        let done = self.compare(op, unsigned, distance, range.step.clone());
-        self.branch_on(&done, range.exit, true);
+        let done = self.compare(op, unsigned, distance, bounds.step.clone());
+        self.branch_on(&done, bounds.exit, true);
     }
 
-    /// Moves the counter on, which stays within the range.
-    fn step(&mut self, range: &Range, direction: BinOp) {
-        let (counter, step) = (range.counter, range.step.clone());
-        let (d, ty) = (Def(counter), int_ty(range.ty));
+    /// Moves the counter on, which stays within the bounds.
+    fn step(&mut self, bounds: &Bounds, direction: BinOp) {
+        let (counter, step) = (bounds.counter, bounds.step.clone());
+        let (d, ty) = (Def(counter), int_ty(bounds.ty));
         self.written(counter);
         match direction {
             BinOp::Sub => self.emit(op::sub(ty, d, counter, step)),
             _ => self.emit(op::add(ty, d, counter, step)),
         }
-        if range.ty.bits() == 8 {
-            let value = self.normalise(range.ty, counter);
+        if bounds.ty.bits() == 8 {
+            let value = self.normalise(bounds.ty, counter);
             self.assign(counter, value);
         }
     }

@@ -129,6 +129,13 @@ impl Lower<'_> {
         self.temporary = None;
     }
 
+    /// Of several operands two may be the same, so none is a temporary.
+    pub(super) fn keep_several(&mut self, value: &Val) {
+        if value.as_slice().len() > 1 {
+            self.keep();
+        }
+    }
+
     /// Whether control gets here.
     pub(crate) const fn is_reachable(&self) -> bool {
         self.reachable

@@ -142,6 +142,7 @@ impl Lower<'_> {
             value => {
                 let scalars = layout(&declared.ty);
                 let regs: Vec<_> = scalars.into_iter().map(|scalar| self.fresh(scalar)).collect();
+                value.iter().for_each(|value| self.keep_several(value));
                 for (reg, operand) in regs.iter().zip(value.iter().flat_map(Val::as_slice)) {
                     self.assign(*reg, operand.clone());
                 }
@@ -218,6 +219,7 @@ impl Lower<'_> {
             return;
         };
         let regs = regs[parts].to_vec();
+        self.keep_several(&value);
         for (reg, operand) in regs.into_iter().zip(value.into_parts()) {
             self.assign(reg, operand);
         }

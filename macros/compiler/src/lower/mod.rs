@@ -28,6 +28,7 @@ mod math;
 mod number;
 pub(crate) mod op;
 mod place;
+mod range;
 mod rem;
 mod val;
 
@@ -43,6 +44,7 @@ use crate::hir::{ExprKind, Kernel, LocalId, Root};
 use crate::walk;
 use fault::Fault;
 use number::Numbers;
+use range::Ranges;
 
 /// A kernel on its way to PTX.
 #[derive(Debug)]
@@ -51,6 +53,7 @@ pub(crate) struct Lower<'k> {
     pub(crate) kernel: &'k Kernel,
     ptx: Builder,
     numbers: Numbers,
+    ranges: Ranges,
     /// Whether control gets here. If not, nothing is emitted.
     reachable: bool,
     locals: Vec<Option<Binding>>,
@@ -130,6 +133,7 @@ impl<'k> Lower<'k> {
             kernel,
             ptx,
             numbers: Numbers::new(),
+            ranges: Ranges::default(),
             reachable: true,
             locals: vec![None; kernel.locals.len()],
             jumps: vec![None; kernel.n_loops],

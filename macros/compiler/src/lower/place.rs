@@ -87,6 +87,13 @@ impl Lower<'_> {
         let Operand::Reg(reg) = *index else {
             unreachable!("an index is a register or a constant");
         };
+        if let Some(len) = self.static_len(memory) {
+            let range = self.range(index, ty);
+            let aligned = count == 1 || range.zeros >= count.trailing_zeros();
+            if aligned && range.low >= 0 && range.high + i128::from(count) <= i128::from(len) {
+                return;
+            }
+        }
         if count == 1 && self.numbers.check(Fact::InBounds(memory, ty), reg) {
             return;
         }
@@ -215,7 +222,9 @@ impl Lower<'_> {
     /// A special register.
     pub(crate) fn special(&mut self, special: Special) -> Operand {
         let ty = if special.ty().bits() == 64 { Scalar::U64 } else { Scalar::U32 };
-        self.in_reg(&Operand::Special(special), ty).into()
+        let reg = self.in_reg(&Operand::Special(special), ty);
+        self.describe_special(special, reg);
+        reg.into()
     }
 
     /// An unsigned number shifted left, or right by a negative amount.
@@ -247,15 +256,34 @@ impl Lower<'_> {
         {
             return Addr::new(base, offset);
         }
+        let (index, extra) = self.split_index(index, bytes);
         let offset: Operand = if ty.bits() == 64 {
             self.scale(index, ty, i64::from(bytes.trailing_zeros()))
         } else {
-            // A checked index is not negative.
-            let wide = if ty.is_signed() && !self.is_checked() { WideTy::S32 } else { WideTy::U32 };
+            let wide = if ty.is_signed() { WideTy::S32 } else { WideTy::U32 };
             self.pure(PtxTy::B64, |d| op::mul_wide(wide, d, index, Operand::Int(bytes))).into()
         };
         let at = self.pure(PtxTy::B64, |d| op::add(IntTy::S64, d, base, offset));
-        Addr::new(at, 0)
+        Addr::new(at, extra)
+    }
+
+    /// An index as another one and an offset in bytes, so that neighbours share an address.
+    fn split_index(&self, index: Operand, bytes: i64) -> (Operand, i64) {
+        match self.sum(&index) {
+            Some(sum) => match small_offset(sum.offset, bytes) {
+                Some(offset) => (sum.base.into(), offset),
+                None => (index, 0),
+            },
+            None => (index, 0),
+        }
+    }
+
+    /// The same in shared memory, where an address below the array might wrap: only if the other
+    /// index is not negative.
+    fn split_shared(&self, index: Operand, ty: Scalar, bytes: i64) -> (Operand, i64) {
+        let (base, offset) = self.split_index(index.clone(), bytes);
+        let narrow = ty.bits() == 32;
+        if narrow && self.range(&base, ty).low >= 0 { (base, offset) } else { (index, 0) }
     }
 
     /// `array + index * size` in shared memory, in 32 bits.
@@ -275,10 +303,11 @@ impl Lower<'_> {
             d,
             a: firesteel_ptx::operand::Use(Operand::Symbol(name, 0)),
         });
+        let (index, extra) = self.split_shared(index, ty, bytes);
         let index = self.convert(index, ty, Scalar::U32);
         let offset = self.scale(index, Scalar::U32, i64::from(bytes.trailing_zeros()));
         let at = self.pure(PtxTy::B32, |d| op::add(IntTy::S32, d, base, offset));
-        Addr::new(at, 0)
+        Addr::new(at, extra)
     }
 
     /// The element at an address.
