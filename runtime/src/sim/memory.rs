@@ -136,12 +136,20 @@ fn each_lane(mask: u32, mut f: impl FnMut(usize)) {
     }
 }
 
-/// The words that `bytes` bytes at `offset` touch, each with its touched bytes.
+/// Calls `f` for each word that `bytes` bytes at `offset` touch, with the bytes touched in it. The
+/// run is aligned, so a part of a word is alone.
 #[inline(always)]
-fn touched_words(offset: usize, bytes: u32) -> impl Iterator<Item = (usize, u32)> {
-    let (first, whole) = (offset / 4, bytes as usize / 4);
-    let part = if bytes < 4 { ((1u32 << bytes) - 1) << (offset % 4) } else { 15 };
-    (first..first + whole.max(1)).map(move |word| (word, part))
+fn each_word<E>(
+    offset: usize,
+    bytes: u32,
+    mut f: impl FnMut(usize, u32) -> Result<(), E>,
+) -> Result<(), E> {
+    match bytes {
+        1 => f(offset / 4, 1 << (offset & 3)),
+        2 => f(offset / 4, 3 << (offset & 2)),
+        4 => f(offset / 4, 15),
+        _ => (offset / 4..(offset + bytes as usize) / 4).try_for_each(|word| f(word, 15)),
+    }
 }
 
 #[cfg(test)]

@@ -26,19 +26,18 @@
 //! Lanes that store to one location in one instruction race only if their values differ: then
 //! which one stays is left open, otherwise the result is defined.
 
-pub mod clock;
-pub mod global;
-pub mod shared;
-pub mod sync;
+mod clock;
+mod entry;
+pub(crate) mod global;
+pub(crate) mod shared;
+mod sync;
 
 pub use clock::BlockClocks;
 pub use sync::LaunchSync;
 
-use super::report::AccessKind;
+pub(crate) use entry::MAX_ACTOR;
 
-/// Largest stamp: global shadow entries hold 22 bits. Beyond it stamps stop growing, which hides
-/// races and invents none.
-pub(crate) const MAX_STAMP: u32 = (1 << 22) - 1;
+use super::report::AccessKind;
 
 /// Who accesses memory, for the checks that need to know.
 #[derive(Clone, Copy, Debug)]

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::GlobalView;
-use crate::sim::race::LaunchSync;
-use crate::sim::race::global::{MAX_ACTOR, Shadow};
+use crate::sim::race::global::Shadow;
+use crate::sim::race::{LaunchSync, MAX_ACTOR};
 use crate::sim::report::Region;
 
 /// Address of the first allocation.

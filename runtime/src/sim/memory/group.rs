@@ -3,8 +3,8 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::global::{Allocation, Memory};
-use super::{Access, Checked, Lanes, each_lane, touched_words, try_each_lane};
-use crate::sim::race::global::Accessor;
+use super::{Access, Checked, Lanes, each_lane, each_word, try_each_lane};
+use crate::sim::race::global::{Accessor, Cell};
 use crate::sim::race::{Actor, OtherBlock, Party, Strength};
 use crate::sim::report::{AccessKind, Fault, Space, Touch, Violation};
 
@@ -12,7 +12,7 @@ use crate::sim::report::{AccessKind, Fault, Space, Touch, Violation};
 pub(super) struct Group<'a> {
     pub(super) allocation: &'a Allocation,
     pub(super) mask: u32,
-    pub(super) offsets: [usize; 32],
+    pub(super) offsets: &'a [usize; 32],
     /// All 32 lanes access consecutive memory.
     pub(super) dense: bool,
 }
@@ -26,29 +26,32 @@ pub(super) struct Request<'a> {
 }
 
 impl<'a> Group<'a> {
-    /// All lanes of `mask`, if they are in this allocation, in bounds and aligned.
+    /// All lanes of `mask`, if they are in this allocation, in bounds and aligned. `offsets` is the
+    /// place for what the name says: a group is made for each access, so nothing is moved.
     #[inline(always)]
     pub(super) fn of(
         allocation: &'a Allocation,
         access: Access,
         addresses: &Lanes,
         mask: u32,
+        offsets: &'a mut [usize; 32],
     ) -> Option<Group<'a>> {
         let bytes = u64::from(access.bytes());
         let limit = allocation.size.checked_sub(bytes)?;
         let first = addresses[mask.trailing_zeros() as usize].wrapping_sub(allocation.base);
-        let mut offsets = [0; 32];
-        let (mut highest, mut bits, mut gaps) = (0, 0, 0);
+        let (mut bits, mut beyond, mut gaps) = (0, 0, 0);
         for lane in 0..32 {
             let offset = addresses[lane].wrapping_sub(allocation.base);
-            // An idle lane counts as the first one, which changes neither maximum nor bits.
-            let offset = if mask >> lane & 1 == 1 { offset } else { first };
-            highest = u64::max(highest, offset);
+            // An idle lane counts as the first one.
+            let offset = if mask == u32::MAX || mask >> lane & 1 == 1 { offset } else { first };
             bits |= offset;
+            // The top bit is set if the offset is above the limit: cheaper to gather than a
+            // maximum, because sizes are far below 2^63.
+            beyond |= limit.wrapping_sub(offset);
             gaps |= offset.wrapping_sub(first) ^ (lane as u64).wrapping_mul(bytes);
             offsets[lane] = offset as usize;
         }
-        let fits = highest <= limit && bits & (bytes - 1) == 0;
+        let fits = (bits | beyond) >> 63 == 0 && bits & (bytes - 1) == 0;
         fits.then_some(Group { allocation, mask, offsets, dense: mask == u32::MAX && gaps == 0 })
     }
 
@@ -98,32 +101,60 @@ impl<'a> Group<'a> {
 
     #[inline(always)]
     pub(super) fn note_reads(&self, request: Request<'_>) -> Checked {
-        let Some(accessor) = accessor(request) else { return Ok(()) };
-        let shadow = self.allocation.shadow();
-        try_each_lane(self.mask, |lane| {
-            for (word, part) in touched_words(self.offsets[lane], request.access.bytes()) {
-                if let Some(other) = shadow.read(word, part, accessor.lane(lane)) {
-                    return Err(self.race(request, lane, other));
-                }
-            }
-            Ok(())
-        })
+        self.note(request, |cell, part, lane, by| cell.read(part, lane, by))
     }
 
     #[inline(always)]
     pub(super) fn note_writes(&self, request: Request<'_>, values: &[Lanes]) -> Checked {
-        let Some(accessor) = accessor(request) else { return Ok(()) };
-        let shadow = self.allocation.shadow();
-        try_each_lane(self.mask, |lane| {
-            for (word, part) in touched_words(self.offsets[lane], request.access.bytes()) {
-                if let Some(other) = shadow.write(word, part, accessor.lane(lane))
-                    && !self.is_same_store(request.by, &other, lane, values)
-                {
-                    return Err(self.race(request, lane, other));
-                }
-            }
-            Ok(())
+        self.note(request, |cell, part, lane, by| {
+            let other = cell.write(part, lane, by)?;
+            (!self.is_same_store(request.by, &other, lane, values)).then_some(other)
         })
+    }
+
+    /// Calls `note` with the cell of each word that each lane touches, and with the bytes touched.
+    #[inline(always)]
+    fn note(
+        &self,
+        request: Request<'_>,
+        note: impl Fn(&Cell, u32, usize, &Accessor<'_>) -> Option<Party>,
+    ) -> Checked {
+        let Some(accessor) = accessor(request) else { return Ok(()) };
+        let (shadow, bytes) = (self.allocation.shadow(), request.access.bytes());
+        if self.dense
+            && self.offsets[0].is_multiple_of(4)
+            && let Some(cells) = shadow.row(self.offsets[0] / 4, 8 * bytes as usize)
+        {
+            return self.note_row(request, cells, accessor, note);
+        }
+        try_each_lane(self.mask, |lane| {
+            each_word(self.offsets[lane], bytes, |word, part| {
+                match note(shadow.cell(word), part, lane, &accessor) {
+                    Some(other) => Err(self.race(request, lane, other)),
+                    None => Ok(()),
+                }
+            })
+        })
+    }
+
+    /// As [`Group::note`], when the lanes' bytes fill the words of `cells`.
+    #[inline(always)]
+    fn note_row(
+        &self,
+        request: Request<'_>,
+        cells: &[Cell],
+        accessor: Accessor<'_>,
+        note: impl Fn(&Cell, u32, usize, &Accessor<'_>) -> Option<Party>,
+    ) -> Checked {
+        let bytes = request.access.bytes();
+        let by = if bytes >= 4 { accessor } else { accessor.mixed() };
+        for (word, cell) in cells.iter().enumerate() {
+            let lane = (word * 4) >> bytes.trailing_zeros();
+            if let Some(other) = note(cell, 15, lane, &by) {
+                return Err(self.race(request, lane, other));
+            }
+        }
+        Ok(())
     }
 
     /// Whether the other party is a lane of this very store that stores the same value.
@@ -141,16 +172,16 @@ impl<'a> Group<'a> {
     /// As `note_reads` and `note_writes`, for a run of bytes of one lane.
     pub(super) fn note_bytes(&self, request: Request<'_>, lane: usize) -> Checked {
         let Some(accessor) = accessor(request) else { return Ok(()) };
-        let (shadow, by) = (self.allocation.shadow(), accessor.lane(lane));
+        let (shadow, by) = (self.allocation.shadow(), &accessor);
         let (start, end) =
             (self.offsets[lane], self.offsets[lane] + request.access.bytes() as usize);
         for word in start / 4..end.div_ceil(4) {
             let (from, to) = (start.max(word * 4) - word * 4, end.min(word * 4 + 4) - word * 4);
             let part = (1u32 << to) - (1 << from);
             let other = match request.kind {
-                AccessKind::Load => shadow.read(word, part, by),
+                AccessKind::Load => shadow.cell(word).read(part, lane, by),
                 AccessKind::Store | AccessKind::Atomic | AccessKind::AsyncCopy => {
-                    shadow.write(word, part, by)
+                    shadow.cell(word).write(part, lane, by)
                 }
             };
             if let Some(other) = other {
@@ -171,6 +202,12 @@ impl<'a> Group<'a> {
         let words = &self.allocation.words;
         let count = access.count as usize;
         match access.width {
+            4 if count == 1 && self.dense => {
+                let first = self.offsets[0] / 4;
+                for (out, word) in out[0].iter_mut().zip(&words[first..first + 32]) {
+                    *out = word.load(Relaxed).into();
+                }
+            }
             4 if count == 1 => {
                 let out = &mut out[0];
                 each_lane(self.mask, |it| {
@@ -183,11 +220,16 @@ impl<'a> Group<'a> {
                     out[lane] = word.load(Relaxed).into();
                 }
             }),
-            8 => each_lane(self.mask, |lane| {
+            8 if access.strong => each_lane(self.mask, |lane| {
                 for (k, out) in out.iter_mut().enumerate().take(count) {
                     let offset = self.offsets[lane] + 8 * k;
-                    let _guard = access.strong.then(|| memory.stripe(offset as u64));
+                    let _guard = memory.stripe(offset as u64);
                     out[lane] = self.allocation.double(offset);
+                }
+            }),
+            8 => each_lane(self.mask, |lane| {
+                for (k, out) in out.iter_mut().enumerate().take(count) {
+                    out[lane] = self.allocation.double(self.offsets[lane] + 8 * k);
                 }
             }),
             width => each_lane(self.mask, |lane| {
@@ -205,20 +247,50 @@ impl<'a> Group<'a> {
         let words = &self.allocation.words;
         let count = access.count as usize;
         match access.width {
+            4 if count == 1 && self.dense => {
+                let first = self.offsets[0] / 4;
+                for (value, word) in values[0].iter().zip(&words[first..first + 32]) {
+                    word.store(*value as u32, Relaxed);
+                }
+            }
+            4 if count == 1 => {
+                let values = &values[0];
+                each_lane(self.mask, |it| {
+                    words[self.offsets[it] / 4].store(values[it] as u32, Relaxed);
+                });
+            }
             4 => each_lane(self.mask, |lane| {
                 let first = self.offsets[lane] / 4;
                 for (values, word) in values.iter().zip(&words[first..first + count]) {
                     word.store(values[lane] as u32, Relaxed);
                 }
             }),
-            8 => each_lane(self.mask, |lane| {
+            8 if access.strong => each_lane(self.mask, |lane| {
                 for (k, values) in values.iter().enumerate().take(count) {
                     let offset = self.offsets[lane] + 8 * k;
-                    let _guard = access.strong.then(|| memory.stripe(offset as u64));
+                    let _guard = memory.stripe(offset as u64);
                     self.allocation.set_double(offset, values[lane]);
                 }
             }),
+            8 => each_lane(self.mask, |lane| {
+                for (k, values) in values.iter().enumerate().take(count) {
+                    self.allocation.set_double(self.offsets[lane] + 8 * k, values[lane]);
+                }
+            }),
+            _ if self.dense && count == 1 && self.offsets[0].is_multiple_of(4) => {
+                self.store_packed(access.width, &values[0]);
+            }
             _ => self.store_parts(access, values),
+        }
+    }
+
+    /// Stores of one or two bytes by all lanes, side by side from the start of a word on.
+    fn store_packed(&self, width: u32, values: &Lanes) {
+        let share = 4 / width as usize;
+        let words = &self.allocation.words[self.offsets[0] / 4..];
+        for (values, word) in values.chunks_exact(share).zip(words) {
+            let parts = values.iter().rev().map(|it| *it as u32 & part_mask(width));
+            word.store(parts.fold(0, |word, part| word << (8 * width) | part), Relaxed);
         }
     }
 
@@ -251,7 +323,7 @@ impl<'a> Group<'a> {
 fn accessor(request: Request<'_>) -> Option<Accessor<'_>> {
     let Request { by, access, .. } = request;
     let strength = if access.strong { Strength::Strong } else { Strength::Weak };
-    by.clocks.map(|clocks| Accessor::new(clocks, by.warp * 32, strength, by.pc))
+    by.clocks.map(|clocks| Accessor::new(clocks, by.warp, strength, by.pc))
 }
 
 #[inline(always)]
@@ -262,14 +334,15 @@ const fn part_mask(width: u32) -> u32 {
 impl Allocation {
     #[inline(always)]
     fn double(&self, offset: usize) -> u64 {
-        let (low, high) = (&self.words[offset / 4], &self.words[offset / 4 + 1]);
-        u64::from(high.load(Relaxed)) << 32 | u64::from(low.load(Relaxed))
+        let pair = &self.words[offset / 4..offset / 4 + 2];
+        u64::from(pair[1].load(Relaxed)) << 32 | u64::from(pair[0].load(Relaxed))
     }
 
     #[inline(always)]
     fn set_double(&self, offset: usize, value: u64) {
-        self.words[offset / 4].store(value as u32, Relaxed);
-        self.words[offset / 4 + 1].store((value >> 32) as u32, Relaxed);
+        let pair = &self.words[offset / 4..offset / 4 + 2];
+        pair[0].store(value as u32, Relaxed);
+        pair[1].store((value >> 32) as u32, Relaxed);
     }
 
     /// Replaces a value by `op(old)` in one step; returns the old one.

@@ -5,9 +5,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Access, Checked, Lanes, each_lane, touched_words, try_each_lane};
-use crate::sim::race::shared::{Accessor, SharedShadow};
-use crate::sim::race::{Actor, Party, Strength};
+use super::{Access, Checked, Lanes, each_lane, each_word, try_each_lane};
+use crate::sim::race::shared::{Found, SharedShadow};
+use crate::sim::race::{Actor, Strength};
 use crate::sim::report::{AccessKind, Fault, Region, Space, Violation};
 
 /// A variable in shared memory, for reports.
@@ -73,15 +73,16 @@ impl SharedMemory {
     ) -> Checked {
         let request = Request { by, access, kind: AccessKind::Load };
         self.check_bounds(request, addresses, mask)?;
-        self.check_reads(request, addresses, mask)?;
-        let width = access.width as usize;
-        each_lane(mask, |lane| {
-            let mut at = addresses[lane] as usize;
-            for row in out.iter_mut().take(access.count as usize) {
-                row[lane] = get(&self.bytes, at, width);
-                at += width;
+        self.note_reads(request, addresses, mask)?;
+        let bytes = &self.bytes[..];
+        for (k, row) in out.iter_mut().enumerate().take(access.count as usize) {
+            let at = |lane: usize| addresses[lane] as usize + k * access.width as usize;
+            match access.width {
+                4 => each_lane(mask, |lane| row[lane] = get(bytes, at(lane), 4)),
+                8 => each_lane(mask, |lane| row[lane] = get(bytes, at(lane), 8)),
+                width => each_lane(mask, |lane| row[lane] = get(bytes, at(lane), width as usize)),
             }
-        });
+        }
         Ok(())
     }
 
@@ -100,14 +101,16 @@ impl SharedMemory {
         let request = Request { by, access, kind };
         self.check_bounds(request, addresses, mask)?;
         self.note_writes(request, addresses, mask, values)?;
-        let width = access.width as usize;
-        each_lane(mask, |lane| {
-            let mut at = addresses[lane] as usize;
-            for row in values.iter().take(access.count as usize) {
-                put(&mut self.bytes, at, width, row[lane]);
-                at += width;
+        let bytes = &mut self.bytes[..];
+        // A vector's elements do not overlap, so of two lanes the higher wins in each of them.
+        for (k, row) in values.iter().enumerate().take(access.count as usize) {
+            let at = |lane: usize| addresses[lane] as usize + k * access.width as usize;
+            match access.width {
+                4 => each_lane(mask, |lane| put(bytes, at(lane), 4, row[lane])),
+                8 => each_lane(mask, |lane| put(bytes, at(lane), 8, row[lane])),
+                width => each_lane(mask, |lane| put(bytes, at(lane), width as usize, row[lane])),
             }
-        });
+        }
         Ok(())
     }
 
@@ -125,7 +128,7 @@ impl SharedMemory {
         let access = Access::scalar(width).strong();
         let request = Request { by, access, kind: AccessKind::Atomic };
         self.check_bounds(request, addresses, mask)?;
-        self.check_initialised(request, addresses, mask)?;
+        self.note_reads(request, addresses, mask)?;
         self.note_writes(request, addresses, mask, &[[0; 32]])?;
         each_lane(mask, |lane| {
             let at = addresses[lane] as usize;
@@ -177,21 +180,19 @@ impl SharedMemory {
             return Err(self.violation(request, lane, address, Problem::OutOfBounds));
         }
         let Some(shadow) = &mut self.shadow else { return Ok(start..end) };
-        let accessor = Accessor { by, lane: lane as u32, strength: Strength::Weak };
-        for word in start / 4..end.div_ceil(4) {
+        let (pass, cells) = shadow.begin(by, Strength::Weak);
+        let touched = cells.iter_mut().enumerate().take(end.div_ceil(4)).skip(start / 4);
+        for (word, cell) in touched {
             let (from, to) = (start.max(word * 4) - word * 4, end.min(word * 4 + 4) - word * 4);
             let part = ((1u32 << to) - (1 << from)) as u8;
-            let problem = match kind {
-                AccessKind::Load if shadow.initialised(word) & part != part => {
-                    Some(Problem::Uninitialised)
-                }
-                AccessKind::Load => shadow.read(word, part, accessor).map(Problem::Race),
+            let noted = match kind {
+                AccessKind::Load => cell.read(part, lane, &pass),
                 AccessKind::Store | AccessKind::Atomic | AccessKind::AsyncCopy => {
-                    shadow.write(word, part, accessor).map(Problem::Race)
+                    cell.write(part, lane, &pass)
                 }
             };
-            if let Some(problem) = problem {
-                return Err(self.violation(request, lane, address, problem));
+            if let Err(found) = noted {
+                return Err(self.violation(request, lane, address, Problem::Found(found)));
             }
         }
         Ok(start..end)
@@ -200,7 +201,26 @@ impl SharedMemory {
     #[inline(always)]
     fn check_bounds(&self, request: Request<'_>, addresses: &Lanes, mask: u32) -> Checked {
         let bytes = u64::from(request.access.bytes());
-        let size = self.bytes.len() as u64;
+        let Some(limit) = (self.bytes.len() as u64).checked_sub(bytes) else {
+            return self.wrong_bounds(request, addresses, mask);
+        };
+        let (mut bits, mut beyond) = (0, 0);
+        for (lane, address) in addresses.iter().enumerate() {
+            let address = if mask == u32::MAX || mask >> lane & 1 == 1 { *address } else { 0 };
+            bits |= address;
+            // The top bit is set if the address is above the limit.
+            beyond |= limit.wrapping_sub(address);
+        }
+        if (bits | beyond) >> 63 == 0 && bits & (bytes - 1) == 0 {
+            return Ok(());
+        }
+        self.wrong_bounds(request, addresses, mask)
+    }
+
+    /// Finds the lane for which `check_bounds` failed.
+    #[cold]
+    fn wrong_bounds(&self, request: Request<'_>, addresses: &Lanes, mask: u32) -> Checked {
+        let (bytes, size) = (u64::from(request.access.bytes()), self.bytes.len() as u64);
         try_each_lane(mask, |lane| {
             let address = addresses[lane];
             if bytes > size || address > size - bytes {
@@ -214,34 +234,16 @@ impl SharedMemory {
     }
 
     #[inline(always)]
-    fn check_initialised(&self, request: Request<'_>, addresses: &Lanes, mask: u32) -> Checked {
-        let Some(shadow) = &self.shadow else { return Ok(()) };
-        try_each_lane(mask, |lane| {
-            for (word, part) in touched_words(addresses[lane] as usize, request.access.bytes()) {
-                if u32::from(shadow.initialised(word)) & part != part {
-                    let problem = Problem::Uninitialised;
-                    return Err(self.violation(request, lane, addresses[lane], problem));
-                }
-            }
-            Ok(())
-        })
-    }
-
-    #[inline(always)]
-    fn check_reads(&mut self, request: Request<'_>, addresses: &Lanes, mask: u32) -> Checked {
-        self.check_initialised(request, addresses, mask)?;
+    fn note_reads(&mut self, request: Request<'_>, addresses: &Lanes, mask: u32) -> Checked {
         let Some(shadow) = &mut self.shadow else { return Ok(()) };
-        let found = try_each_lane(mask, |lane| {
-            for (word, part) in touched_words(addresses[lane] as usize, request.access.bytes()) {
-                if let Some(other) = shadow.read(word, part as u8, accessor(request, lane)) {
-                    return Err((lane, other));
-                }
-            }
-            Ok(())
+        let (pass, cells) = shadow.begin(request.by, strength(request.access));
+        let bytes = request.access.bytes();
+        let noted = try_each_lane(mask, |lane| {
+            each_word(addresses[lane] as usize, bytes, |word, part| {
+                cells[word].read(part as u8, lane, &pass).map_err(|it| (lane, it))
+            })
         });
-        found.map_err(|(lane, other)| {
-            self.violation(request, lane, addresses[lane], Problem::Race(other))
-        })
+        self.noted(noted, request, addresses)
     }
 
     #[inline(always)]
@@ -253,18 +255,29 @@ impl SharedMemory {
         values: &[Lanes],
     ) -> Checked {
         let Some(shadow) = &mut self.shadow else { return Ok(()) };
-        let found = try_each_lane(mask, |lane| {
-            for (word, part) in touched_words(addresses[lane] as usize, request.access.bytes()) {
-                if let Some(other) = shadow.write(word, part as u8, accessor(request, lane))
-                    && !is_same_store(request.by, &other, (lane, mask), addresses, values)
-                {
-                    return Err((lane, other));
+        let (pass, cells) = shadow.begin(request.by, strength(request.access));
+        let bytes = request.access.bytes();
+        let same = |found, lane| is_same_store(request.by, found, (lane, mask), addresses, values);
+        let noted = try_each_lane(mask, |lane| {
+            each_word(addresses[lane] as usize, bytes, |word, part| {
+                match cells[word].write(part as u8, lane, &pass) {
+                    Err(found) if !same(found, lane) => Err((lane, found)),
+                    Err(_) | Ok(()) => Ok(()),
                 }
-            }
-            Ok(())
+            })
         });
-        found.map_err(|(lane, other)| {
-            self.violation(request, lane, addresses[lane], Problem::Race(other))
+        self.noted(noted, request, addresses)
+    }
+
+    #[inline(always)]
+    fn noted(
+        &self,
+        noted: Result<(), (usize, Found)>,
+        request: Request<'_>,
+        addresses: &Lanes,
+    ) -> Checked {
+        noted.map_err(|(lane, found)| {
+            self.violation(request, lane, addresses[lane], Problem::Found(found))
         })
     }
 
@@ -281,8 +294,8 @@ impl SharedMemory {
         let fault = match problem {
             Problem::OutOfBounds => Fault::OutOfBounds { touch, nearest: region },
             Problem::Misaligned => Fault::Misaligned { touch },
-            Problem::Uninitialised => Fault::Uninitialised { touch, region },
-            Problem::Race(other) => Fault::Race { touch, region, other },
+            Problem::Found(Found::Uninitialised) => Fault::Uninitialised { touch, region },
+            Problem::Found(Found::Race(other)) => Fault::Race { touch, region, other },
         };
         Violation::boxed(lane, fault)
     }
@@ -302,25 +315,23 @@ impl SharedMemory {
 enum Problem {
     OutOfBounds,
     Misaligned,
-    Uninitialised,
-    Race(Party),
+    Found(Found),
 }
 
-#[inline(always)]
-fn accessor(request: Request<'_>, lane: usize) -> Accessor<'_> {
-    let strength = if request.access.strong { Strength::Strong } else { Strength::Weak };
-    Accessor { by: request.by, lane: lane as u32, strength }
+fn strength(access: Access) -> Strength {
+    if access.strong { Strength::Strong } else { Strength::Weak }
 }
 
 /// Whether the other party is a lane of this very store that stores the same value.
 #[cold]
 fn is_same_store(
     by: Actor<'_>,
-    other: &Party,
+    found: Found,
     (lane, mask): (usize, u32),
     addresses: &Lanes,
     values: &[Lanes],
 ) -> bool {
+    let Found::Race(other) = found else { return false };
     let other_lane = other.thread as usize % 32;
     other.kind == AccessKind::Store
         && (other.thread / 32, other.pc) == (by.warp, by.pc)

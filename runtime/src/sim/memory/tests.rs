@@ -316,25 +316,68 @@ fn equal_values_in_one_store_are_no_race() {
     assert_eq!(store(lanes(|it| it), 2), Some(FaultKind::Race));
 }
 
+/// In-place updates of bytes and halves: each lane reads and writes its own part of a word, in
+/// whole rows, in rows that begin within a word, and with some lanes idle.
 #[test]
 fn neighbouring_bytes_are_not_the_same_location() {
-    let mut bench = Bench::new(64, 1, 1);
-    let by = |bench: &Bench, access: Access, f: fn(u64) -> u64, mask| {
-        let addresses = lanes(|it| bench.address + f(it));
-        let (view, actor) = (bench.memory.view(), bench.actor(0, 0, 1));
-        kind(view.store(&mut Cache::default(), actor, access, &addresses, mask, &[[1; 32]]))
-    };
-    assert_eq!(by(&bench, Access::scalar(1), |it| it, ALL), None);
-    assert_eq!(by(&bench, Access::scalar(1), |it| it, ALL), None);
-    bench.blocks[0].barrier_all();
-    assert_eq!(by(&bench, Access::scalar(2), |it| 2 * it, ALL), None);
-    let addresses = lanes(|it| bench.address + it);
-    let mut out = [[0; 32]];
-    let (view, actor) = (bench.memory.view(), bench.actor(0, 0, 2));
-    let cache = &mut Cache::default();
-    let found = view.load(cache, actor, Access::scalar(1), &addresses, 1 << 3, &mut out);
-    // Lane 3 reads what lane 1 wrote; their word was written by two lanes, so no verdict.
-    assert_eq!(found, Ok(()));
+    for width in [1, 2] {
+        for (start, mask) in [(0, ALL), (width, ALL), (0, 0xffff_fff7), (width, 0x7fff_0001)] {
+            let bench = Bench::new(256, 1, 2);
+            let mut shared = Shared::new(2);
+            shared
+                .memory
+                .store(NOBODY, Access::scalar(8), &lanes(|it| 8 * it), ALL, &[[0; 32]])
+                .expect("in bounds");
+            for warp in [0, 1, 0, 1] {
+                let (view, actor) = (bench.memory.view(), bench.actor(0, warp, 1));
+                let offsets =
+                    lanes(|it| u64::from(width) * (it + 32 * u64::from(warp)) + u64::from(start));
+                let addresses = offsets.map(|it| it + bench.address);
+                let (cache, access) = (&mut Cache::default(), Access::scalar(width));
+                for mask in [mask, ALL] {
+                    let mut out = [[0; 32]];
+                    let load = view.load(cache, actor, access, &addresses, mask, &mut out);
+                    let store = view.store(cache, actor, access, &addresses, mask, &out);
+                    assert_eq!((load, store), (Ok(()), Ok(())), "{width} {start} {mask:x}");
+                    let by = Actor { clocks: Some(&shared.clocks), warp, pc: 1 };
+                    let load = shared.memory.load(by, access, &offsets, mask, &mut out);
+                    let store = shared.memory.store(by, access, &offsets, mask, &out);
+                    assert_eq!((load, store), (Ok(()), Ok(())), "shared {width} {start} {mask:x}");
+                }
+            }
+        }
+    }
+}
+
+/// The same with a barrier missing: another warp reads what was written, byte by byte.
+#[test]
+fn bytes_race_as_words_do() {
+    for width in [1, 2] {
+        for first in [0, 1] {
+            let bench = Bench::new(256, 1, 2);
+            let mut shared = Shared::new(2);
+            let access = Access::scalar(width);
+            let offsets = lanes(|it| u64::from(width) * it);
+            let mut run = |warp: u32, store: bool, mask: u32| {
+                let (view, actor) = (bench.memory.view(), bench.actor(0, warp, 1));
+                let addresses = offsets.map(|it| it + bench.address);
+                let (cache, mut out) = (&mut Cache::default(), [[0; 32]]);
+                let by = Actor { clocks: Some(&shared.clocks), warp, pc: 1 };
+                let (a, b) = if store {
+                    let a = view.store(cache, actor, access, &addresses, mask, &out);
+                    (a, shared.memory.store(by, access, &offsets, mask, &out))
+                } else {
+                    let a = view.load(cache, actor, access, &addresses, mask, &mut out);
+                    (a, shared.memory.load(by, access, &offsets, mask, &mut out))
+                };
+                assert_eq!(kind(a), kind(b.clone()));
+                kind(b)
+            };
+            assert_eq!(run(first, true, ALL), None);
+            assert_eq!(run(1 - first, false, 1 << 13), Some(FaultKind::Race), "{width}");
+            assert_eq!(run(1 - first, true, 1 << 6), Some(FaultKind::Race), "{width}");
+        }
+    }
 }
 
 /// Shared memory: one block after the other on one worker.

@@ -118,7 +118,8 @@ impl<'m> GlobalView<'m> {
         address: u64,
         out: &mut [u8],
     ) -> Checked {
-        let group = self.bytes(cache, lane, address, out.len(), AccessKind::Load)?;
+        let (mut offsets, run) = ([0; 32], (address, out.len()));
+        let group = self.bytes(cache, lane, run, AccessKind::Load, &mut offsets)?;
         let access = Access::vector(1, out.len() as u32);
         let request = Request { by, access, kind: AccessKind::Load };
         if self.checked {
@@ -138,7 +139,8 @@ impl<'m> GlobalView<'m> {
         address: u64,
         bytes: &[u8],
     ) -> Checked {
-        let group = self.bytes(cache, lane, address, bytes.len(), AccessKind::AsyncCopy)?;
+        let (mut offsets, run) = ([0; 32], (address, bytes.len()));
+        let group = self.bytes(cache, lane, run, AccessKind::AsyncCopy, &mut offsets)?;
         let access = Access::vector(1, bytes.len() as u32);
         let request = Request { by, access, kind: AccessKind::AsyncCopy };
         group.check_writable(request)?;
@@ -151,14 +153,14 @@ impl<'m> GlobalView<'m> {
     }
 
     /// The one-lane group of a run of bytes of any length and alignment.
-    fn bytes(
-        &self,
+    fn bytes<'a>(
+        &'a self,
         cache: &mut Cache,
         lane: usize,
-        address: u64,
-        len: usize,
+        (address, len): (u64, usize),
         kind: AccessKind,
-    ) -> Result<Group<'_>, Box<Violation>> {
+        offsets: &'a mut [usize; 32],
+    ) -> Result<Group<'a>, Box<Violation>> {
         let access = Access::vector(1, len as u32);
         let out_of_bounds = || Err(self.out_of_bounds(lane, access, kind, address));
         let Some(allocation) = self.find(cache, address) else { return out_of_bounds() };
@@ -166,7 +168,7 @@ impl<'m> GlobalView<'m> {
         if offset > allocation.size || len as u64 > allocation.size - offset {
             return out_of_bounds();
         }
-        let offsets = [offset as usize; 32];
+        offsets[lane] = offset as usize;
         Ok(Group { allocation, mask: 1 << lane, offsets, dense: false })
     }
 
@@ -200,16 +202,16 @@ impl<'m> GlobalView<'m> {
         mask: u32,
         mut f: impl FnMut(&Group<'_>) -> Checked,
     ) -> Checked {
-        let mut rest = mask;
+        let (mut rest, mut offsets) = (mask, [0; 32]);
         while rest != 0 {
-            let first = rest.trailing_zeros() as usize;
-            let group = self
-                .find(cache, addresses[first])
-                .and_then(|allocation| Group::of(allocation, request.access, addresses, rest));
-            let group = match group {
-                Some(group) => group,
-                None => self.part(cache, request, addresses, rest)?,
-            };
+            let found = self.find(cache, addresses[rest.trailing_zeros() as usize]);
+            if let Some(allocation) = found
+                && let Some(group) =
+                    Group::of(allocation, request.access, addresses, rest, &mut offsets)
+            {
+                return f(&group);
+            }
+            let group = self.part(cache, request, addresses, rest, &mut offsets)?;
             rest &= !group.mask;
             f(&group)?;
         }
@@ -218,20 +220,21 @@ impl<'m> GlobalView<'m> {
 
     /// The lanes of `mask` that lie in the same allocation as its first one.
     #[cold]
-    fn part(
-        &self,
+    fn part<'a>(
+        &'a self,
         cache: &mut Cache,
         request: Request<'_>,
         addresses: &Lanes,
         mask: u32,
-    ) -> Result<Group<'_>, Box<Violation>> {
+        offsets: &'a mut [usize; 32],
+    ) -> Result<Group<'a>, Box<Violation>> {
         let Request { access, kind, .. } = request;
         let first = mask.trailing_zeros() as usize;
         let Some(allocation) = self.find(cache, addresses[first]) else {
             return Err(self.out_of_bounds(first, access, kind, addresses[first]));
         };
         let bytes = u64::from(access.bytes());
-        let (mut own, mut offsets) = (0, [0; 32]);
+        let mut own = 0;
         try_each_lane(mask, |lane| {
             let offset = addresses[lane].wrapping_sub(allocation.base);
             if offset >= allocation.size {

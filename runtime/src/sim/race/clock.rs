@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::MAX_STAMP;
+use super::entry::MAX_STAMP;
 use super::sync::{Foreign, LaunchSync, join_foreign};
 
 /// Warps in a block, at most.
@@ -88,6 +88,12 @@ impl BlockClocks {
     /// The last stamp that the block has used.
     pub(crate) fn now(&self) -> u32 {
         self.now
+    }
+
+    /// Accesses up to this stamp happen before whatever any warp does next.
+    #[inline(always)]
+    pub(crate) fn floor(&self) -> u32 {
+        self.floor
     }
 
     /// The stamp of accesses that `warp` makes.

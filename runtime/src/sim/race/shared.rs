@@ -14,8 +14,10 @@ enum Who {
     /// One thread.
     #[default]
     Thread,
-    /// Several lanes of that thread's warp.
+    /// Several lanes of that thread's warp, at least two for each byte.
     Lanes,
+    /// Several lanes of that thread's warp, some bytes each.
+    Mixed,
     /// Several warps (reads only).
     Warps,
 }
@@ -29,15 +31,16 @@ struct Entry {
     who: Who,
 }
 
+/// The shadow of one word.
 #[derive(Clone, Copy, Debug, Default)]
-struct Cell {
+pub(crate) struct Cell {
     write: Entry,
     read: Entry,
     /// Of a [`Who::Warps`] read: which.
     readers: u32,
     /// The last write was strong.
     strong: bool,
-    /// Bytes written by the block whose stamp is `initialised_at`.
+    /// Bytes written by the block whose base is `initialised_at`.
     initialised: u8,
     initialised_at: u32,
 }
@@ -51,18 +54,26 @@ pub(crate) struct SharedShadow {
     top: u32,
 }
 
-/// A lane's access.
+/// One warp-wide access to shared memory, prepared for its lanes.
 #[derive(Clone, Copy)]
-pub(crate) struct Accessor<'a> {
-    pub(crate) by: Actor<'a>,
-    pub(crate) lane: u32,
-    pub(crate) strength: Strength,
+pub(crate) struct Pass<'a> {
+    clocks: Option<&'a BlockClocks>,
+    base: u32,
+    /// Entries up to this stamp are of earlier blocks, or before the last block-wide barrier.
+    settled: u32,
+    stamp: u32,
+    warp: u32,
+    pc: u32,
+    strength: Strength,
 }
 
-impl Accessor<'_> {
-    fn thread(&self) -> u32 {
-        self.by.warp * 32 + self.lane
-    }
+/// What is wrong with an access to a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Some of its bytes were never written.
+    Uninitialised,
+    /// It races.
+    Race(Party),
 }
 
 impl SharedShadow {
@@ -78,187 +89,223 @@ impl SharedShadow {
         self.cells.resize(bytes.div_ceil(4), Cell::default());
     }
 
-    /// Marks bytes as written, by whoever.
-    pub(crate) fn initialise(&mut self, word: usize, bytes: u8) {
-        let cell = &mut self.cells[word];
-        if cell.initialised_at != self.base {
-            (cell.initialised_at, cell.initialised) = (self.base, 0);
-        }
-        cell.initialised |= bytes;
-    }
-
-    /// Bytes of the word that this block has written.
+    /// Begins an access of a warp: what its lanes have in common, and the cells.
     #[inline(always)]
-    pub(crate) fn initialised(&self, word: usize) -> u8 {
-        let cell = &self.cells[word];
-        if cell.initialised_at == self.base { cell.initialised } else { 0 }
+    pub(crate) fn begin<'a>(
+        &mut self,
+        by: Actor<'a>,
+        strength: Strength,
+    ) -> (Pass<'a>, &mut [Cell]) {
+        let (mut settled, mut stamp) = (self.base, 0);
+        if let Some(clocks) = by.clocks {
+            settled = self.base.wrapping_add(clocks.floor());
+            stamp = self.base.wrapping_add(clocks.stamp(by.warp));
+            self.top = self.top.max(self.base.wrapping_add(clocks.now()));
+        }
+        let Actor { clocks, warp, pc } = by;
+        let pass = Pass { clocks, base: self.base, settled, stamp, warp, pc, strength };
+        (pass, &mut self.cells)
+    }
+}
+
+impl Cell {
+    /// Notes that lane `lane` reads `bytes` of the word.
+    #[inline(always)]
+    pub(crate) fn read(&mut self, bytes: u8, lane: usize, pass: &Pass<'_>) -> Result<(), Found> {
+        if self.initialised_at != pass.base || self.initialised & bytes != bytes {
+            return Err(Found::Uninitialised);
+        }
+        let Some(clocks) = pass.clocks else { return Ok(()) };
+        let thread = pass.thread(lane);
+        if self.write.stamp > pass.settled && u32::from(self.write.thread) != thread {
+            self.check_write(bytes, thread, clocks, pass)?;
+        }
+        if pass.strength == Strength::Strong {
+            // Not noted: the atomics that it goes with would seem to race with it.
+            return Ok(());
+        }
+        let read = &self.read;
+        if read.stamp <= pass.settled {
+            self.read = pass.entry(thread, bytes);
+            return Ok(());
+        }
+        let known = read.stamp == pass.stamp && read.bytes & bytes == bytes;
+        let same = known
+            && match read.who {
+                Who::Thread => u32::from(read.thread) == thread,
+                Who::Lanes | Who::Mixed => read.warp() == pass.warp,
+                Who::Warps => self.readers >> pass.warp & 1 == 1,
+            };
+        if !same {
+            self.join_reads(pass.entry(thread, bytes), clocks, pass);
+        }
+        Ok(())
     }
 
-    /// Notes a read; the write that races with it, if any.
-    #[inline]
-    pub(crate) fn read(&mut self, word: usize, bytes: u8, by: Accessor<'_>) -> Option<Party> {
-        let clocks = by.by.clocks?;
-        let base = self.base;
-        let stamp = self.stamp(clocks, by.by.warp);
-        let cell = &mut self.cells[word];
-        if is_conflict(&cell.write, bytes, base, clocks, by)
-            && !(cell.strong && by.strength == Strength::Strong)
-        {
-            return Some(party(&cell.write, write_kind(cell.strong)));
-        }
-        if by.strength == Strength::Weak {
-            note_read(cell, Entry::of(stamp, bytes, by), base, clocks, by);
-        }
-        None
-    }
-
-    /// Notes a write; the access that races with it, if any.
-    #[inline]
-    pub(crate) fn write(&mut self, word: usize, bytes: u8, by: Accessor<'_>) -> Option<Party> {
-        self.initialise(word, bytes);
-        let clocks = by.by.clocks?;
-        let base = self.base;
-        let stamp = self.stamp(clocks, by.by.warp);
-        let cell = &mut self.cells[word];
-        let strong = by.strength == Strength::Strong;
-        if is_conflict(&cell.write, bytes, base, clocks, by) && !(cell.strong && strong) {
-            return Some(party(&cell.write, write_kind(cell.strong)));
-        }
-        if let Some(thread) = read_conflict(cell, bytes, base, clocks, by) {
-            let read = Entry { thread: thread as u16, ..cell.read };
-            return Some(party(&read, AccessKind::Load));
-        }
-        if cell.read.bytes & !bytes == 0 {
-            cell.read.stamp = 0;
-        }
-        let mine = Entry::of(stamp, bytes, by);
-        cell.write = if cell.write.stamp == stamp
-            && cell.write.thread / 32 == mine.thread / 32
-            && cell.write.bytes & !bytes != 0
-            && !cell.strong
-            && !strong
-        {
-            let same = cell.write.thread == mine.thread && cell.write.who == Who::Thread;
-            let who = if same { Who::Thread } else { Who::Lanes };
-            Entry { bytes: cell.write.bytes | bytes, who, ..mine }
+    /// Notes that lane `lane` writes `bytes` of the word.
+    #[inline(always)]
+    pub(crate) fn write(&mut self, bytes: u8, lane: usize, pass: &Pass<'_>) -> Result<(), Found> {
+        if self.initialised_at == pass.base {
+            self.initialised |= bytes;
         } else {
-            mine
-        };
-        cell.strong = strong;
-        None
+            (self.initialised_at, self.initialised) = (pass.base, bytes);
+        }
+        let Some(clocks) = pass.clocks else { return Ok(()) };
+        let (thread, strong) = (pass.thread(lane), pass.strength == Strength::Strong);
+        let mut mine = pass.entry(thread, bytes);
+        if self.write.stamp > pass.settled {
+            if u32::from(self.write.thread) != thread || self.write.who != Who::Thread {
+                self.check_write(bytes, thread, clocks, pass)?;
+            }
+            self.join_write(&mut mine, strong);
+        }
+        if self.read.stamp > pass.settled {
+            self.check_reads(bytes, thread, clocks, pass)?;
+        }
+        // Whoever is ordered after this write is ordered after the reads that it has passed.
+        if self.read.bytes & !bytes == 0 {
+            self.read.stamp = 0;
+        }
+        (self.write, self.strong) = (mine, strong);
+        Ok(())
     }
 
-    fn stamp(&mut self, clocks: &BlockClocks, warp: u32) -> u32 {
-        let stamp = self.base + clocks.stamp(warp);
-        self.top = self.top.max(self.base + clocks.now());
-        stamp
+    /// The last write, if it overlaps the access and is not ordered before it.
+    #[inline(never)]
+    fn check_write(
+        &self,
+        bytes: u8,
+        thread: u32,
+        clocks: &BlockClocks,
+        pass: &Pass<'_>,
+    ) -> Result<(), Found> {
+        let write = &self.write;
+        let both_strong = self.strong && pass.strength == Strength::Strong;
+        if write.bytes & bytes == 0 || both_strong || write.precedes(thread, clocks, pass) {
+            return Ok(());
+        }
+        let kind = if self.strong { AccessKind::Atomic } else { AccessKind::Store };
+        Err(Found::Race(write.party(kind)))
+    }
+
+    /// A read that overlaps the write and is not ordered before it.
+    #[inline(never)]
+    fn check_reads(
+        &self,
+        bytes: u8,
+        thread: u32,
+        clocks: &BlockClocks,
+        pass: &Pass<'_>,
+    ) -> Result<(), Found> {
+        let read = &self.read;
+        if read.bytes & bytes == 0 {
+            return Ok(());
+        }
+        if read.who != Who::Warps {
+            let ordered = read.precedes(thread, clocks, pass);
+            return if ordered { Ok(()) } else { Err(Found::Race(read.party(AccessKind::Load))) };
+        }
+        // This warp's own reads are among them without their threads: trusted.
+        let others = self.readers & !(1 << pass.warp);
+        let late = |it: &u32| {
+            others >> it & 1 == 1 && !clocks.warp_ordered(pass.warp, *it, read.stamp - pass.base)
+        };
+        let Some(warp) = (0..32).find(late) else { return Ok(()) };
+        let read = Entry { thread: warp as u16 * 32, ..*read };
+        Err(Found::Race(read.party(AccessKind::Load)))
+    }
+
+    /// Adds a read to those of the cell. Reads that happen before it need not be kept: who is
+    /// ordered after this read is ordered after them.
+    #[inline(never)]
+    fn join_reads(&mut self, mine: Entry, clocks: &BlockClocks, pass: &Pass<'_>) {
+        let read = &mut self.read;
+        let thread = u32::from(mine.thread);
+        if read.who == Who::Thread && read.thread == mine.thread {
+            let bytes = if read.stamp == mine.stamp { read.bytes } else { 0 } | mine.bytes;
+            *read = Entry { bytes, ..mine };
+            return;
+        }
+        let stamp = read.stamp - pass.base;
+        let ordered = match read.who {
+            Who::Thread => clocks.ordered(thread, read.thread.into(), stamp),
+            Who::Lanes | Who::Mixed => clocks.warp_ordered(pass.warp, read.warp(), stamp),
+            Who::Warps => {
+                let readers = self.readers;
+                let ordered = |it| clocks.warp_ordered(pass.warp, it, stamp);
+                (0..32).all(|it| readers >> it & 1 == 0 || ordered(it))
+            }
+        };
+        let common = read.bytes & mine.bytes;
+        let same_warp = read.who != Who::Warps && read.warp() == pass.warp;
+        if ordered || common == 0 && !same_warp {
+            *read = mine;
+            return;
+        }
+        read.stamp = read.stamp.min(mine.stamp);
+        if same_warp {
+            let covered = match read.who {
+                Who::Thread => read.bytes == mine.bytes,
+                Who::Lanes => mine.bytes & !read.bytes == 0,
+                Who::Mixed | Who::Warps => false,
+            };
+            read.who = if covered { Who::Lanes } else { Who::Mixed };
+            read.bytes |= mine.bytes;
+            return;
+        }
+        let before = if read.who == Who::Warps { self.readers } else { 1 << read.warp() };
+        self.readers = before | 1 << pass.warp;
+        read.who = Who::Warps;
+        // Only the bytes that all of them have read, lest a byte's only reader races with itself.
+        read.bytes = common;
+    }
+
+    /// Keeps other bytes that the same warp wrote since it last synchronised.
+    #[inline(always)]
+    fn join_write(&self, mine: &mut Entry, strong: bool) {
+        let old = &self.write;
+        let beside = old.stamp == mine.stamp && old.warp() == mine.warp();
+        if beside && old.bytes & !mine.bytes != 0 && !self.strong && !strong {
+            let same = old.thread == mine.thread && old.who == Who::Thread;
+            mine.who = if same { Who::Thread } else { Who::Mixed };
+            mine.bytes |= old.bytes;
+        }
+    }
+}
+
+impl Pass<'_> {
+    #[inline(always)]
+    fn thread(&self, lane: usize) -> u32 {
+        self.warp << 5 | lane as u32
+    }
+
+    #[inline(always)]
+    fn entry(&self, thread: u32, bytes: u8) -> Entry {
+        Entry { stamp: self.stamp, pc: self.pc, thread: thread as u16, bytes, who: Who::Thread }
     }
 }
 
 impl Entry {
-    fn of(stamp: u32, bytes: u8, by: Accessor<'_>) -> Entry {
-        Entry { stamp, pc: by.by.pc, thread: by.thread() as u16, bytes, who: Who::Thread }
-    }
-
+    #[inline(always)]
     fn warp(&self) -> u32 {
         u32::from(self.thread) / 32
     }
 
-    /// Whether the entry's accesses happen before the accessor, given that it is of this block.
-    #[inline(always)]
-    fn precedes(&self, base: u32, clocks: &BlockClocks, by: Accessor<'_>) -> bool {
-        let stamp = self.stamp - base;
+    /// Whether the entry's accesses, which are of this block, happen before `thread`'s next.
+    fn precedes(&self, thread: u32, clocks: &BlockClocks, pass: &Pass<'_>) -> bool {
+        let stamp = self.stamp - pass.base;
         match self.who {
-            Who::Thread => clocks.ordered(by.thread(), self.thread.into(), stamp),
-            Who::Lanes | Who::Warps => clocks.warp_ordered(by.by.warp, self.warp(), stamp),
+            Who::Thread => clocks.ordered(thread, self.thread.into(), stamp),
+            // Which lane of this very warp had which byte is not kept: no verdict.
+            Who::Mixed if self.warp() == pass.warp => true,
+            Who::Lanes | Who::Mixed | Who::Warps => {
+                clocks.warp_ordered(pass.warp, self.warp(), stamp)
+            }
         }
     }
-}
 
-fn write_kind(strong: bool) -> AccessKind {
-    if strong { AccessKind::Atomic } else { AccessKind::Store }
-}
-
-fn party(entry: &Entry, kind: AccessKind) -> Party {
-    let several = entry.who != Who::Thread;
-    Party { block: OtherBlock::Same, thread: entry.thread.into(), several, pc: entry.pc, kind }
-}
-
-/// Whether a write entry overlaps the access and is not ordered before it.
-#[inline(always)]
-fn is_conflict(
-    entry: &Entry,
-    bytes: u8,
-    base: u32,
-    clocks: &BlockClocks,
-    by: Accessor<'_>,
-) -> bool {
-    entry.stamp > base
-        && entry.bytes & bytes != 0
-        && !entry.precedes(base, clocks, by)
-        // Which lane of this very warp wrote which byte is not kept: no verdict.
-        && !(entry.who == Who::Lanes && entry.warp() == by.by.warp)
-}
-
-/// A thread whose read is not ordered before the write.
-#[inline(always)]
-fn read_conflict(
-    cell: &Cell,
-    bytes: u8,
-    base: u32,
-    clocks: &BlockClocks,
-    by: Accessor<'_>,
-) -> Option<u32> {
-    let read = &cell.read;
-    if read.stamp <= base || read.bytes & bytes == 0 {
-        return None;
+    fn party(&self, kind: AccessKind) -> Party {
+        let several = self.who != Who::Thread;
+        Party { block: OtherBlock::Same, thread: self.thread.into(), several, pc: self.pc, kind }
     }
-    if read.who != Who::Warps {
-        return (!read.precedes(base, clocks, by)).then_some(read.thread.into());
-    }
-    // This warp's own reads are among them without their threads: trusted.
-    let others = (0..32).filter(|it| cell.readers >> it & 1 == 1 && *it != by.by.warp);
-    let stamp = read.stamp - base;
-    others.into_iter().find(|it| !clocks.warp_ordered(by.by.warp, *it, stamp)).map(|it| it * 32)
-}
-
-/// Adds a read to those of a cell. Reads that happen before it need not be kept: who is ordered
-/// after this read is ordered after them.
-#[inline]
-fn note_read(cell: &mut Cell, mine: Entry, base: u32, clocks: &BlockClocks, by: Accessor<'_>) {
-    let read = &mut cell.read;
-    let absent = read.stamp <= base || read.bytes & !mine.bytes != 0 && read.stamp != mine.stamp;
-    if absent || (read.who == Who::Thread && read.precedes(base, clocks, by)) {
-        let same = read.stamp == mine.stamp && read.thread == mine.thread;
-        let bytes = if same { read.bytes | mine.bytes } else { mine.bytes };
-        *read = Entry { bytes, ..mine };
-        return;
-    }
-    if read.who == Who::Warps {
-        if cell.readers >> by.by.warp & 1 == 1 && read.stamp == mine.stamp {
-            read.bytes |= mine.bytes;
-            return;
-        }
-        let stamp = read.stamp - base;
-        let readers = cell.readers;
-        if (0..32).all(|it| readers >> it & 1 == 0 || clocks.warp_ordered(by.by.warp, it, stamp)) {
-            *read = mine;
-            return;
-        }
-        cell.readers |= 1 << by.by.warp;
-    } else if read.warp() == by.by.warp {
-        if read.who == Who::Lanes && read.precedes(base, clocks, by) {
-            *read = mine;
-            return;
-        }
-        read.who = Who::Lanes;
-    } else if read.precedes(base, clocks, by) {
-        *read = mine;
-        return;
-    } else {
-        cell.readers = 1 << read.warp() | 1 << by.by.warp;
-        read.who = Who::Warps;
-    }
-    read.stamp = read.stamp.min(mine.stamp);
-    read.bytes |= mine.bytes;
 }
