@@ -11,6 +11,7 @@ mod kaio;
 mod language;
 #[path = "../pass/memory.rs"]
 mod memory;
+mod ptx;
 
 #[test]
 fn wrong_kernels_are_explained() {

@@ -6,7 +6,7 @@ use proc_macro2::TokenStream;
 
 /// The PTX of a kernel.
 fn ptx(attr: &str, item: &str) -> String {
-    let tokens = |text| TokenStream::from_str(text).unwrap();
+    let tokens = |text| TokenStream::from_str(text).expect("the source is Rust");
     match firesteel_compiler::compile(tokens(attr), tokens(item)) {
         Ok(compiled) => compiled.ptx,
         Err(diags) => panic!("{diags:#?}"),

@@ -147,7 +147,7 @@ impl Lower<'_> {
         match known {
             Some(-1) if binop == BinOp::Div => return self.unary(UnOp::Neg, ty, a),
             Some(-1) => return Operand::Int(0),
-            Some(divisor) if divisor != 0 => return self.quotient(binop, ty, a, b),
+            Some(divisor) if divisor != 0 => return self.divide_by(binop, ty, a, divisor),
             Some(_) | None => self.check_divisor(ty, &b, span),
         }
         if !ty.is_signed() || ty.bits() == 8 || known.is_some() {
@@ -188,6 +188,23 @@ impl Lower<'_> {
             | Operand::F64(_)
             | Operand::Special(_)
             | Operand::Symbol(..) => {}
+        }
+    }
+
+    /// The same by a constant other than 0 and -1. A power of two shifts and masks what is not
+    /// negative; the rest is left to `ptxas`.
+    fn divide_by(&mut self, binop: BinOp, ty: Scalar, a: Operand, divisor: i128) -> Operand {
+        let b = Operand::Int(divisor as i64);
+        let power = divisor > 0 && divisor.count_ones() == 1;
+        if !power || self.range(&a, ty).low < 0 {
+            return self.quotient(binop, ty, a, b);
+        }
+        match binop {
+            BinOp::Div => {
+                let amount = Operand::Int(i64::from(divisor.trailing_zeros()));
+                self.shift(BinOp::Shr, ty, a, amount, Scalar::U32)
+            }
+            _ => self.bitwise(BinOp::BitAnd, ty, a, Operand::Int(divisor as i64 - 1)),
         }
     }
 

@@ -47,7 +47,7 @@ impl Lower<'_> {
             {
                 let name = self.names[index].clone();
                 let reg = self.param(&name, ty);
-                let value = self.from_memory_form(reg.into(), ty);
+                let value = self.value_form(reg.into(), ty);
                 if self.kernel.locals[local.0].mutable {
                     let own = self.fresh(ty);
                     self.assign(own, value);

@@ -244,7 +244,7 @@ impl Lower<'_> {
 
     /// Stores an argument as two words: records are aligned to words alone.
     fn print_arg(&mut self, at: Reg, index: usize, operand: Operand, ty: Scalar) {
-        let bits = self.to_bits64(operand, ty);
+        let bits = self.printed_bits(operand, ty);
         let (low, high) = (self.fresh(Scalar::U32), self.fresh(Scalar::U32));
         let d = VecDef(vec![Some(low), Some(high)]);
         self.emit(MovUnpack { ty: BitsTy::B64, d, a: Use(bits) });
@@ -254,7 +254,7 @@ impl Lower<'_> {
     }
 
     /// The value as the host reads it: integers extended by their sign, floats as their bits.
-    fn to_bits64(&mut self, operand: Operand, ty: Scalar) -> Operand {
+    fn printed_bits(&mut self, operand: Operand, ty: Scalar) -> Operand {
         let bits = if ty.is_float() { self.float_bits(operand, ty) } else { operand };
         let from = if ty.is_float() { ty.unsigned() } else { ty };
         let to = if from.is_signed() { Scalar::I64 } else { Scalar::U64 };

@@ -2,7 +2,7 @@
 
 use firesteel_ptx::modifier::{Cmp, Space};
 use firesteel_ptx::operand::{Addr, Def, Special};
-use firesteel_ptx::ty::{CompareTy, CvtTy, IntTy, LogicTy, MemTy, Ty as PtxTy, WideTy};
+use firesteel_ptx::ty::{CompareTy, CvtTy, IntTy, MemTy, Ty as PtxTy, WideTy};
 
 use super::emit::when;
 use super::expr::scalar_of;
@@ -339,17 +339,11 @@ impl Lower<'_> {
     }
 
     /// The `bool` that memory holds as a byte.
-    pub(crate) fn from_memory_form(&mut self, value: Operand, ty: Scalar) -> Operand {
+    pub(crate) fn value_form(&mut self, value: Operand, ty: Scalar) -> Operand {
         match ty {
             Scalar::Bool => self.convert(value, Scalar::U8, Scalar::Bool),
             _ => value,
         }
-    }
-
-    /// `a & b` of two words of the type.
-    pub(crate) fn mask(&mut self, ty: Scalar, a: Operand, mask: i64) -> Operand {
-        let logic: LogicTy = super::val::logic_ty(ty);
-        self.pure(reg_ty(ty), |d| op::and(logic, d, a, Operand::Int(mask))).into()
     }
 }
 

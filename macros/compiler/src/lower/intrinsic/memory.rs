@@ -89,7 +89,7 @@ impl Lower<'_> {
         let held = if at.elem == Scalar::Bool { Scalar::U8 } else { at.elem };
         let d = self.fresh(held);
         self.load_into(at, hints, mem_ty(held), vec![d]);
-        self.from_memory_form(d.into(), at.elem)
+        self.value_form(d.into(), at.elem)
     }
 
     fn store_hinted(&mut self, at: &Address, hints: Hints, value: &Operand) {

@@ -1,0 +1,13 @@
+//! With a step the distance to the end is compared.
+
+use firesteel::prelude::*;
+
+#[gpu_kernel(block_size = 256)]
+pub fn kernel(x: &[i32], y: &mut [i32], n: u32) {
+    let i = block_idx_x() * block_dim_x() + thread_idx_x();
+    let mut sum = 0;
+    for k in (i..n).step_by(32) {
+        sum += x[k];
+    }
+    y[i] = sum;
+}

@@ -1,0 +1,14 @@
+//! Kept as a loop, by `ptxas` too.
+
+use firesteel::prelude::*;
+
+#[gpu_kernel(block_size = 256)]
+pub fn kernel(x: &[f32], y: &mut [f32]) {
+    let i = block_idx_x() * block_dim_x() + thread_idx_x();
+    let mut sum = 0.0;
+    #[no_unroll]
+    for k in 0..4 {
+        sum += x[k];
+    }
+    y[i] = sum;
+}

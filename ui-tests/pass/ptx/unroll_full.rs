@@ -1,0 +1,14 @@
+//! All turns, because the user says so.
+
+use firesteel::prelude::*;
+
+#[gpu_kernel(block_size = 256)]
+pub fn kernel(x: &[f32], y: &mut [f32]) {
+    let i = block_idx_x() * block_dim_x() + thread_idx_x();
+    let mut sum = 0.0;
+    #[unroll]
+    for k in 0..4 {
+        sum += x[i * 4 + k];
+    }
+    y[i] = sum;
+}

@@ -1,0 +1,144 @@
+//! The PTX of every construct in `pass/ptx/`, reviewed under its source.
+//!
+//! With `PTXAS` set to the path of NVIDIA's assembler, each is assembled too.
+
+use std::process::Command;
+
+#[path = "../../pass/ptx/assertion.rs"]
+mod assertion;
+#[path = "../../pass/ptx/atomics.rs"]
+mod atomics;
+#[path = "../../pass/ptx/bfloat.rs"]
+mod bfloat;
+#[path = "../../pass/ptx/bfloat_sm_80.rs"]
+mod bfloat_sm_80;
+#[path = "../../pass/ptx/block_reduction.rs"]
+mod block_reduction;
+#[path = "../../pass/ptx/booleans.rs"]
+mod booleans;
+#[path = "../../pass/ptx/bytes.rs"]
+mod bytes;
+#[path = "../../pass/ptx/casts_to_floats.rs"]
+mod casts_to_floats;
+#[path = "../../pass/ptx/casts_to_integers.rs"]
+mod casts_to_integers;
+#[path = "../../pass/ptx/compound_assignment.rs"]
+mod compound_assignment;
+#[path = "../../pass/ptx/constant_indices.rs"]
+mod constant_indices;
+#[path = "../../pass/ptx/constants.rs"]
+mod constants;
+#[path = "../../pass/ptx/deferred_values.rs"]
+mod deferred_values;
+#[path = "../../pass/ptx/doubles.rs"]
+mod doubles;
+#[path = "../../pass/ptx/early_return.rs"]
+mod early_return;
+#[path = "../../pass/ptx/fast_math.rs"]
+mod fast_math;
+#[path = "../../pass/ptx/float_remainder.rs"]
+mod float_remainder;
+#[path = "../../pass/ptx/for_inclusive.rs"]
+mod for_inclusive;
+#[path = "../../pass/ptx/for_range.rs"]
+mod for_range;
+#[path = "../../pass/ptx/for_reverse.rs"]
+mod for_reverse;
+#[path = "../../pass/ptx/for_step.rs"]
+mod for_step;
+#[path = "../../pass/ptx/grid_3d.rs"]
+mod grid_3d;
+#[path = "../../pass/ptx/halves.rs"]
+mod halves;
+#[path = "../../pass/ptx/if_else_value.rs"]
+mod if_else_value;
+#[path = "../../pass/ptx/index_types.rs"]
+mod index_types;
+#[path = "../../pass/ptx/integer_division.rs"]
+mod integer_division;
+#[path = "../../pass/ptx/labelled_block.rs"]
+mod labelled_block;
+#[path = "../../pass/ptx/labelled_loops.rs"]
+mod labelled_loops;
+#[path = "../../pass/ptx/loop_value.rs"]
+mod loop_value;
+#[path = "../../pass/ptx/match_integers.rs"]
+mod match_integers;
+#[path = "../../pass/ptx/neighbours.rs"]
+mod neighbours;
+#[path = "../../pass/ptx/no_unroll.rs"]
+mod no_unroll;
+#[path = "../../pass/ptx/print.rs"]
+mod print;
+#[path = "../../pass/ptx/register_array.rs"]
+mod register_array;
+#[path = "../../pass/ptx/repeated_values.rs"]
+mod repeated_values;
+#[path = "../../pass/ptx/saxpy.rs"]
+mod saxpy;
+#[path = "../../pass/ptx/select.rs"]
+mod select;
+#[path = "../../pass/ptx/shared_tile.rs"]
+mod shared_tile;
+#[path = "../../pass/ptx/shifts.rs"]
+mod shifts;
+#[path = "../../pass/ptx/short_circuit.rs"]
+mod short_circuit;
+#[path = "../../pass/ptx/slice_length.rs"]
+mod slice_length;
+#[path = "../../pass/ptx/tuples.rs"]
+mod tuples;
+#[path = "../../pass/ptx/unchecked.rs"]
+mod unchecked;
+#[path = "../../pass/ptx/unroll_by.rs"]
+mod unroll_by;
+#[path = "../../pass/ptx/unroll_full.rs"]
+mod unroll_full;
+#[path = "../../pass/ptx/unsigned_division.rs"]
+mod unsigned_division;
+#[path = "../../pass/ptx/vector_load.rs"]
+mod vector_load;
+#[path = "../../pass/ptx/warp_reduction.rs"]
+mod warp_reduction;
+#[path = "../../pass/ptx/while_loop.rs"]
+mod while_loop;
+
+macro_rules! snapshots {
+    ($($name:ident)*) => { $(
+        #[test]
+        fn $name() {
+            let source = include_str!(concat!("../../pass/ptx/", stringify!($name), ".rs"));
+            let ptx = super::$name::kernel::PTX;
+            assemble(stringify!($name), ptx);
+            let page = format!("{source}\n// ---- PTX ----\n{ptx}");
+            insta::with_settings!(
+                { omit_expression => true, prepend_module_to_snapshot => false },
+                { insta::assert_snapshot!(stringify!($name), page) }
+            );
+        }
+    )* };
+}
+
+mod snapshots {
+    use super::assemble;
+
+    snapshots! {
+        assertion atomics bfloat bfloat_sm_80 block_reduction booleans bytes casts_to_floats casts_to_integers compound_assignment constant_indices constants deferred_values doubles early_return fast_math float_remainder for_inclusive for_range for_reverse for_step grid_3d halves if_else_value index_types integer_division labelled_block labelled_loops loop_value match_integers neighbours no_unroll print register_array repeated_values saxpy select shared_tile shifts short_circuit slice_length tuples unchecked unroll_by unroll_full unsigned_division vector_load warp_reduction while_loop
+    }
+}
+
+/// Lets NVIDIA's assembler judge, if there is one.
+fn assemble(name: &str, ptx: &str) {
+    let Some(ptxas) = std::env::var_os("PTXAS") else {
+        return;
+    };
+    let file = std::env::temp_dir().join(format!("firesteel-{}-{name}.ptx", std::process::id()));
+    std::fs::write(&file, ptx).expect("the temporary folder can be written");
+    // The oldest target that every assembler still knows.
+    let target = if ptx.contains(".target sm_70") { "sm_75" } else { "sm_80" };
+    let mut command = Command::new(ptxas);
+    let output = command.args(["-arch", target, "-o", "/dev/null"]).arg(&file).output();
+    let output = output.expect("the assembler starts");
+    assert!(output.status.success(), "{}\n{ptx}", String::from_utf8_lossy(&output.stderr));
+    std::fs::remove_file(&file).expect("the file is there");
+}
