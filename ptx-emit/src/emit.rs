@@ -24,6 +24,15 @@ pub fn emit(module: &Module) -> String {
     out
 }
 
+/// The text of one instruction of `func`, without indentation.
+#[must_use]
+pub fn instruction_text(func: &Function, inst: &Inst) -> String {
+    let mut out = String::new();
+    let mut printer = Printer { out: &mut out, func, first: true, line: 0, tables: 0 };
+    printer.statement(&Stmt::Inst(inst.clone()));
+    out.trim().to_owned()
+}
+
 fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
     // Writing to a string cannot fail.
     let _ = writeln!(out, "{text}");

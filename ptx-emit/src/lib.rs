@@ -32,6 +32,6 @@ pub mod sample;
 pub mod ty;
 mod verify;
 
-pub use emit::{Printer, emit};
+pub use emit::{Printer, emit, instruction_text};
 pub use parse::{OperandParser, ParseError, parse};
 pub use verify::{VerifyError, required, verify};
