@@ -232,7 +232,7 @@ pub struct Waiting {
     pub thread: ThreadId,
     /// Where it waits.
     pub place: Option<Place>,
-    /// For what: "barrier 0", "mbarrier 0x40, phase 1".
+    /// For what: "barrier 0", "mbarrier 0x40, phase 2".
     pub on: String,
 }
 

@@ -1,0 +1,179 @@
+//! Background copies: `cp.async`. PTX ISA, "Data Movement and Conversion Instructions:
+//! Asynchronous copy".
+//!
+//! The bytes of a copy land as late as the machine may let them: when its thread waits for its
+//! group, or exits. Until then nobody may touch the destination, and whoever does is reported.
+
+use std::collections::VecDeque;
+
+use super::memory::{Access, Checked, Lanes as Addresses};
+use super::race::{OtherBlock, Party};
+use super::registers::Lanes;
+use super::report::{AccessKind, Fault, Space, Touch, Violation};
+use super::warp::Cx;
+
+/// Bytes on their way to shared memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Copy {
+    pub(crate) to: u64,
+    pub(crate) data: [u8; 16],
+    pub(crate) bytes: u8,
+    /// The instruction that issued it.
+    pub(crate) pc: u32,
+    group: u32,
+}
+
+/// The copies of one thread that have not landed, oldest first.
+#[derive(Clone, Debug, Default)]
+struct Queue {
+    copies: VecDeque<Copy>,
+    /// Number of the group that is open.
+    group: u32,
+}
+
+/// The copies of a warp that have not landed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Copies {
+    lanes: Vec<Queue>,
+}
+
+impl Copies {
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        for queue in &mut self.lanes {
+            queue.copies.clear();
+            queue.group = 0;
+        }
+    }
+
+    fn lane(&mut self, lane: usize) -> &mut Queue {
+        if self.lanes.is_empty() {
+            self.lanes.resize_with(32, Queue::default);
+        }
+        &mut self.lanes[lane]
+    }
+
+    /// A copy has begun.
+    pub(crate) fn issue(&mut self, lane: usize, to: u64, data: &[u8], pc: u32) {
+        let queue = self.lane(lane);
+        let mut copy = Copy { to, data: [0; 16], bytes: data.len() as u8, pc, group: queue.group };
+        copy.data[..data.len()].copy_from_slice(data);
+        queue.copies.push_back(copy);
+    }
+
+    /// Closes the open group.
+    pub(crate) fn commit(&mut self, mask: u32) {
+        for lane in Lanes(mask) {
+            self.lane(lane).group += 1;
+        }
+    }
+
+    /// The oldest copy of a lane, if its group must be complete when at most `pending` of the
+    /// closed ones are under way; `None` stands for all copies.
+    fn land(&mut self, lane: usize, pending: Option<u32>) -> Option<Copy> {
+        let queue = self.lanes.get_mut(lane)?;
+        let due = |copy: &Copy| match pending {
+            Some(pending) => copy.group + pending < queue.group,
+            None => true,
+        };
+        if due(queue.copies.front()?) { queue.copies.pop_front() } else { None }
+    }
+}
+
+/// The bytes of a block's shared memory that copies are on their way to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pending {
+    /// A word each: who copies, as the issuing instruction and thread; 0 for nobody.
+    words: Vec<u64>,
+    count: usize,
+}
+
+impl Pending {
+    /// Prepares for a block.
+    pub(crate) fn clear(&mut self) {
+        if self.count != 0 {
+            self.words.fill(0);
+            self.count = 0;
+        }
+    }
+
+    fn mark(&mut self, address: u64, bytes: u32, by: u64) {
+        let end = (address + u64::from(bytes)).div_ceil(4) as usize;
+        if self.words.len() < end {
+            self.words.resize(end, 0);
+        }
+        for word in &mut self.words[(address / 4) as usize..end] {
+            match (*word, by) {
+                (0, 1..) => self.count += 1,
+                (1.., 0) => self.count -= 1,
+                _ => {}
+            }
+            *word = by;
+        }
+    }
+
+    fn find(&self, address: u64, bytes: u32) -> Option<Party> {
+        let range = (address / 4) as usize..(address + u64::from(bytes)).div_ceil(4) as usize;
+        let words = self.words.get(range.start..range.end.min(self.words.len()))?;
+        let found = *words.iter().find(|it| **it != 0)?;
+        let (pc, thread) = ((found >> 16) as u32 - 1, found as u32 & 0xffff);
+        let kind = AccessKind::AsyncCopy;
+        Some(Party { block: OtherBlock::Same, thread, several: false, pc, kind })
+    }
+
+    /// Checks that no lane touches what a copy is on its way to.
+    #[inline(always)]
+    pub(crate) fn check(
+        &self,
+        kind: AccessKind,
+        access: Access,
+        addresses: &Addresses,
+        mask: u32,
+    ) -> Checked {
+        if self.count == 0 { Ok(()) } else { self.search(kind, access.bytes(), addresses, mask) }
+    }
+
+    #[cold]
+    fn search(&self, kind: AccessKind, bytes: u32, addresses: &Addresses, mask: u32) -> Checked {
+        for lane in Lanes(mask) {
+            let address = addresses[lane];
+            if let Some(copy) = self.find(address, bytes) {
+                let touch = Touch { kind, space: Space::Shared, address, bytes };
+                let fault = Fault::MissingWait { touch, copy };
+                return Err(Box::new(Violation { lane: lane as u32, fault }));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Cx<'_> {
+    /// Begins a copy to shared memory by `lane`.
+    pub(crate) fn begin_copy(&mut self, lane: usize, to: u64, data: &[u8]) {
+        self.memory.copies.issue(lane, to, data, self.pc);
+        if self.launch.checked {
+            let thread = u64::from(self.warp) * 32 + lane as u64;
+            let by = (u64::from(self.pc) + 1) << 16 | thread;
+            self.block.pending.mark(to, data.len() as u32, by);
+        }
+    }
+
+    /// Lets the copies land for which the lanes of `mask` wait.
+    pub(crate) fn land_copies(&mut self, mask: u32, pending: Option<u32>) -> Checked {
+        for lane in Lanes(mask) {
+            while let Some(copy) = self.memory.copies.land(lane, pending) {
+                if self.launch.checked {
+                    self.block.pending.mark(copy.to, copy.bytes.into(), 0);
+                }
+                let data = &copy.data[..copy.bytes.into()];
+                let actor = super::race::Actor {
+                    clocks: self.block.clocks.as_ref(),
+                    warp: self.warp,
+                    pc: copy.pc,
+                };
+                self.block.shared.write_bytes(actor, lane, copy.to, data)?;
+            }
+        }
+        Ok(())
+    }
+}
