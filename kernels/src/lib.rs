@@ -1,1 +1,11 @@
-//! The kernel library of Firesteel, written in its DSL.
+//! The kernel library of Firesteel, all of it in its own language.
+//!
+//! Each family is a module: its layouts and formulas, a CPU reference that is slow, obvious and
+//! cited, the kernel, and a safe host function that validates shapes.
+//!
+//! | module | what |
+//! | --- | --- |
+//! | [`elementwise`] | scaled sums and gated activations |
+
+pub mod elementwise;
+pub mod shape;

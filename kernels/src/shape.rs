@@ -1,0 +1,47 @@
+//! Shape errors: what was wanted of an operand, and what came.
+
+/// What a host function of this crate can fail with.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An operand has the wrong number of elements.
+    #[error("`{what}` must have {want} elements, got {got}")]
+    Shape {
+        /// The operand.
+        what: &'static str,
+        /// Elements wanted.
+        want: usize,
+        /// Elements given.
+        got: usize,
+    },
+    /// An operand has more elements than a kernel can count.
+    #[error("`{what}` has {got} elements, more than {}\nhelp: split it", u32::MAX)]
+    TooLong {
+        /// The operand.
+        what: &'static str,
+        /// Elements given.
+        got: usize,
+    },
+    /// The device could not.
+    #[error(transparent)]
+    Device(#[from] firesteel::Error),
+}
+
+/// The result of the host functions of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// `what` must have `want` elements.
+///
+/// # Errors
+/// [`Error::Shape`] if it has not.
+pub fn eq(what: &'static str, want: usize, got: usize) -> Result<()> {
+    if want == got { Ok(()) } else { Err(Error::Shape { what, want, got }) }
+}
+
+/// The number of elements as kernels count.
+///
+/// # Errors
+/// [`Error::TooLong`] beyond 32 bits.
+pub fn count(what: &'static str, got: usize) -> Result<u32> {
+    u32::try_from(got).map_err(|_| Error::TooLong { what, got })
+}
