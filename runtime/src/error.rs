@@ -152,6 +152,17 @@ pub enum Error {
         threads: u32,
     },
 
+    /// A block of another shape than the PTX requires with `.reqntid`.
+    #[error("kernel `{kernel}` is compiled for blocks of {want:?} threads, got {got:?}")]
+    BlockMismatch {
+        /// The kernel.
+        kernel: String,
+        /// The block that it requires.
+        want: [u32; 3],
+        /// The block asked for.
+        got: [u32; 3],
+    },
+
     /// A grid larger than the device allows.
     #[error(
         "grid {got:?} of kernel `{kernel}` is too large: the limit is {want:?}\n\

@@ -140,6 +140,7 @@ impl Kernel {
     ) -> Result<()> {
         self.device.same(stream.device(), || format!("the stream of kernel `{}`", self.name()))?;
         self.check_arguments(args)?;
+        self.check_block(block)?;
         // Most kernels have few parameters; only more than these are put on the heap.
         const FEW: usize = 16;
         match args.len() {
@@ -192,6 +193,15 @@ impl Kernel {
             (Entered::Cuda(_), Queue::Sim(_)) | (Entered::Sim(_), Queue::Cuda(_)) => {
                 unreachable!("kernel and stream are of one device, as `launch` compares")
             }
+        }
+    }
+
+    fn check_block(&self, got: [u32; 3]) -> Result<()> {
+        match self.entry.block {
+            Some(want) if want != got => {
+                Err(Error::BlockMismatch { kernel: self.name().to_owned(), want, got })
+            }
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -255,5 +265,103 @@ impl<'a, T: DeviceCopy> From<&'a GpuBuffer<T>> for Arg<'a> {
 impl<'a, T: DeviceCopy> From<&'a mut GpuBuffer<T>> for Arg<'a> {
     fn from(buffer: &'a mut GpuBuffer<T>) -> Self {
         Self::from(&*buffer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::launch::Grid;
+
+    const EMPTY: &str = "
+        .version 7.0
+        .target sm_70
+        .address_size 64
+        .visible .entry empty(.param .u64 to, .param .f32 scale) { ret; }
+        .visible .entry shaped() .reqntid 32, 2 { ret; }
+        .visible .entry plain() { ret; }";
+
+    fn empty(device: &Device) -> Kernel {
+        device.load_ptx(EMPTY).unwrap().kernel("empty").unwrap()
+    }
+
+    #[test]
+    fn arguments_are_compared_with_the_parameters() {
+        let device = Device::new(0).unwrap();
+        let (kernel, stream) = (empty(&device), device.stream());
+        let x = device.alloc_zeros::<f32>(4).unwrap();
+        let launch = |args: &[Arg<'_>]| kernel.launch(&stream, Grid::cover(1, 1), [1; 3], args);
+        launch(&[Arg::from(&x), Arg::from(1.0f32)]).unwrap();
+        let error = launch(&[Arg::from(&x)]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "kernel `empty` takes 2 arguments, got 1\nhelp: its parameters are (.u64, .f32)"
+        );
+        let error = launch(&[Arg::from(&x), Arg::from(1.0f64)]).unwrap_err();
+        assert!(matches!(error, Error::ArgumentSize { index: 1, want: 4, got: 8, .. }), "{error}");
+    }
+
+    #[test]
+    fn a_buffer_of_another_device_is_not_launched_on() {
+        let (device, other) = (Device::new(0).unwrap(), Device::sim());
+        let x = other.alloc_zeros::<f32>(4).unwrap();
+        let args = [Arg::from(&x), Arg::from(1.0f32)];
+        let error =
+            empty(&device).launch(&device.stream(), Grid::cover(1, 1), [1; 3], &args).unwrap_err();
+        assert!(
+            error.to_string().starts_with("argument 0 of kernel `empty` must be on"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn launches_stay_within_the_limits() {
+        let device = Device::new(0).unwrap();
+        let kernel = device.load_ptx(EMPTY).unwrap().kernel("plain").unwrap();
+        let stream = device.stream();
+        let launch = |config: LaunchConfig, block| kernel.launch(&stream, config, block, &[]);
+        let one = LaunchConfig::new([1; 3]);
+        launch(one, [1024, 1, 1]).unwrap();
+        assert!(matches!(launch(one, [1025, 1, 1]), Err(Error::BlockTooLarge { .. })));
+        assert!(matches!(launch(one, [64, 64, 1]), Err(Error::BlockTooLarge { .. })));
+        assert!(matches!(launch(one, [0, 1, 1]), Err(Error::BlockTooLarge { .. })));
+        let tall = LaunchConfig::new([1, 65536, 1]);
+        assert!(matches!(launch(tall, [1; 3]), Err(Error::GridTooLarge { .. })));
+        launch(one.with_dynamic_shared(64 << 10), [1; 3]).unwrap();
+        let greedy = one.with_dynamic_shared(1 << 20);
+        assert!(matches!(launch(greedy, [1; 3]), Err(Error::SharedMemory { .. })));
+        launch(LaunchConfig::new([0, 65536, 1]), [2000, 1, 1]).unwrap();
+        stream.synchronize().unwrap();
+    }
+
+    #[test]
+    fn a_required_block_is_respected() {
+        let device = Device::new(0).unwrap();
+        let kernel = device.load_ptx(EMPTY).unwrap().kernel("shaped").unwrap();
+        let launch = |block| kernel.launch(&device.stream(), [1; 3], block, &[]);
+        launch([32, 2, 1]).unwrap();
+        let error = launch([64, 1, 1]).unwrap_err();
+        assert!(matches!(error, Error::BlockMismatch { want: [32, 2, 1], .. }), "{error}");
+    }
+
+    #[test]
+    fn a_missing_kernel_is_answered_with_those_that_are() {
+        let module = Device::new(0).unwrap().load_ptx(EMPTY).unwrap();
+        let error = module.kernel("emtpy").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "no kernel `emtpy` in the module\nhelp: it holds `empty`, `shaped`, `plain`"
+        );
+    }
+
+    #[test]
+    fn broken_ptx_is_shown_with_its_line() {
+        let broken = EMPTY.replace(".param .u64 to", "BROKEN to");
+        let error = Device::new(0).unwrap().load_ptx(&broken).unwrap_err();
+        let Error::Ptx(failure) = &error else { panic!("{error}") };
+        assert!(failure.line.is_some(), "{error}");
+        assert!(failure.source.as_ref().unwrap().contains("BROKEN"), "{error}");
+        let error = Device::new(0).unwrap().load_ptx("a \0 b").unwrap_err();
+        assert!(matches!(error, Error::Ptx(_)), "{error}");
     }
 }
