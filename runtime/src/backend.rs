@@ -56,10 +56,7 @@ impl Queue {
         match self {
             _ if address == 0 => Ok(()),
             Queue::Cuda(stream) => stream.free(address),
-            Queue::Sim(sim) => {
-                sim.free(address);
-                Ok(())
-            }
+            Queue::Sim(sim) => sim.free(address),
         }
     }
 
@@ -67,10 +64,7 @@ impl Queue {
         match self {
             _ if from.is_empty() => Ok(()),
             Queue::Cuda(stream) => stream.upload(to, from),
-            Queue::Sim(sim) => {
-                sim.write(to, from);
-                Ok(())
-            }
+            Queue::Sim(sim) => sim.write(to, from),
         }
     }
 
@@ -79,10 +73,7 @@ impl Queue {
             Queue::Cuda(stream) if to.is_empty() => stream.synchronize(),
             Queue::Cuda(stream) => stream.download(to, from),
             Queue::Sim(_) if to.is_empty() => Ok(()),
-            Queue::Sim(sim) => {
-                sim.read(to, from);
-                Ok(())
-            }
+            Queue::Sim(sim) => sim.read(to, from),
         }
     }
 

@@ -43,7 +43,7 @@ impl Channel {
             }
             Queue::Sim(sim) => {
                 let address = sim.alloc(bytes);
-                sim.write(address, &vec![0; bytes as usize]);
+                sim.write(address, &vec![0; bytes as usize])?;
                 Self { memory: Shared::Sim(Arc::clone(sim)), address }
             }
         };
@@ -62,7 +62,8 @@ impl Channel {
             Shared::Cuda(memory) => memory.load(offset),
             Shared::Sim(sim) => {
                 let mut word = [0; 4];
-                sim.read(&mut word, self.address + u64::from(offset));
+                let read = sim.read(&mut word, self.address + u64::from(offset));
+                debug_assert!(read.is_ok(), "the channel is allocated as long as it lives");
                 u32::from_le_bytes(word)
             }
         }
@@ -71,7 +72,10 @@ impl Channel {
     fn store(&self, offset: u32, value: u32) {
         match &self.memory {
             Shared::Cuda(memory) => memory.store(offset, value),
-            Shared::Sim(sim) => sim.write(self.address + u64::from(offset), &value.to_le_bytes()),
+            Shared::Sim(sim) => {
+                let written = sim.write(self.address + u64::from(offset), &value.to_le_bytes());
+                debug_assert!(written.is_ok(), "the channel is allocated as long as it lives");
+            }
         }
     }
 
@@ -165,7 +169,10 @@ impl Drop for Channel {
     fn drop(&mut self) {
         match &self.memory {
             Shared::Cuda(_) => {}
-            Shared::Sim(sim) => sim.free(self.address),
+            Shared::Sim(sim) => {
+                let freed = sim.free(self.address);
+                debug_assert!(freed.is_ok(), "the channel is freed once");
+            }
         }
     }
 }

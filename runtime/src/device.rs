@@ -11,7 +11,7 @@ use crate::cuda::{self, Context, MAX_DEVICES};
 use crate::element::{DeviceCopy, Plain};
 use crate::error::{Error, Result};
 use crate::pinned::PinnedBuffer;
-use crate::sim_seam::SimOptions;
+use crate::sim::SimOptions;
 use crate::simulated::Simulated;
 use crate::stream::{Stream, StreamState};
 

@@ -3,7 +3,8 @@
 
 use std::fmt;
 
-use crate::sim_seam::Report;
+use crate::sim::HostError;
+use crate::sim::report::Report;
 
 /// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -243,6 +244,11 @@ pub enum Error {
     /// The simulator found a violation.
     #[error("{0}")]
     Sim(Box<Report>),
+
+    /// The host used an address that is not of the simulator's memory, through a buffer made with
+    /// `GpuBuffer::from_raw`.
+    #[error("simulator: {0}")]
+    SimMemory(#[from] HostError),
 }
 
 /// A call that the driver refused.

@@ -339,9 +339,10 @@ fn launch_dynamic(
         }
         Queue::Sim(sim) => {
             let threads = sim.info.limits.threads_per_block;
-            launch.check(&sim.info.limits, threads, kernel.spec.static_shared)?;
+            let loaded = sim.kernel(kernel)?;
+            launch.check(&sim.info.limits, threads, loaded.static_shared())?;
             let op = Op::Launch {
-                kernel: sim.kernel(kernel)?,
+                kernel: loaded,
                 grid: config.grid,
                 block: kernel.spec.block,
                 dynamic_shared: config.dynamic_shared,

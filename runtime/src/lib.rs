@@ -51,7 +51,6 @@ pub mod prelude;
 mod print;
 mod signature;
 pub mod sim;
-mod sim_seam;
 mod simulated;
 mod stream;
 
@@ -65,5 +64,6 @@ pub use half;
 pub use launch::{Grid, LaunchConfig};
 pub use module::{Arg, Kernel, Module};
 pub use pinned::PinnedBuffer;
-pub use sim_seam::{Checks, Report, SimOptions};
+pub use sim::report::Report;
+pub use sim::{Checks, SimOptions};
 pub use stream::{Event, Stream};

@@ -14,14 +14,14 @@ use crate::element::DeviceCopy;
 use crate::error::{Error, Result};
 use crate::launch::LaunchConfig;
 use crate::signature::{self, Entry};
-use crate::sim_seam::{SimKernel, SimModule};
+use crate::sim::{SimKernel, SimModule};
 use crate::simulated::{self, Op};
 use crate::stream::Stream;
 
 impl Device {
     /// Loads PTX text: compiles it on a GPU, decodes it on the simulator.
     ///
-    /// ```no_run
+    /// ```
     /// use firesteel::{Arg, Device, Grid};
     ///
     /// # fn main() -> firesteel::Result<()> {
@@ -179,8 +179,8 @@ impl Kernel {
                 dispatch::on_cuda(&launch, &ready, (function, queue), values, pointers)
             }
             (Entered::Sim(kernel), Queue::Sim(sim)) => {
-                // The simulator knows the static shared memory and reports an excess itself.
-                launch.check(&sim.info.limits, sim.info.limits.threads_per_block, 0)?;
+                let threads = sim.info.limits.threads_per_block;
+                launch.check(&sim.info.limits, threads, kernel.static_shared())?;
                 let op = Op::Launch {
                     kernel: Arc::clone(kernel),
                     grid: config.grid,

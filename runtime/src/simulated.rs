@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::device::{DeviceInfo, Limits};
 use crate::error::{Error, PtxFailure, Result};
 use crate::expansion::KernelDef;
-use crate::sim_seam::{Sim, SimKernel, SimModule, SimOptions};
+use crate::sim::{Sim, SimKernel, SimModule, SimOptions};
 
 /// One simulated device. Everything on it runs at once, in the calling thread.
 #[derive(Debug)]
@@ -48,16 +48,16 @@ impl Simulated {
         self.sim.alloc(bytes)
     }
 
-    pub(crate) fn free(&self, address: u64) {
-        self.sim.free(address);
+    pub(crate) fn free(&self, address: u64) -> Result<()> {
+        Ok(self.sim.free(address)?)
     }
 
-    pub(crate) fn write(&self, to: u64, from: &[u8]) {
-        self.sim.write(to, from);
+    pub(crate) fn write(&self, to: u64, from: &[u8]) -> Result<()> {
+        Ok(self.sim.write(to, from)?)
     }
 
-    pub(crate) fn read(&self, to: &mut [u8], from: u64) {
-        self.sim.read(from, to);
+    pub(crate) fn read(&self, to: &mut [u8], from: u64) -> Result<()> {
+        Ok(self.sim.read(from, to)?)
     }
 
     /// Does one operation.
@@ -68,16 +68,8 @@ impl Simulated {
                 .launch(kernel, *grid, *block, *dynamic_shared, arguments)
                 .map(|_stats| ())
                 .map_err(Error::Sim),
-            Op::Copy { to, from, bytes } => {
-                let mut data = vec![0; *bytes as usize];
-                self.sim.read(*from, &mut data);
-                self.sim.write(*to, &data);
-                Ok(())
-            }
-            Op::Clear { address, bytes } => {
-                self.sim.write(*address, &vec![0; *bytes as usize]);
-                Ok(())
-            }
+            Op::Copy { to, from, bytes } => Ok(self.sim.memory().copy(*to, *from, *bytes)?),
+            Op::Clear { address, bytes } => Ok(self.sim.memory().fill(*address, 0, *bytes)?),
         }
     }
 
