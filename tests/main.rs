@@ -1,5 +1,25 @@
 //! The cross-crate tests, one module a layer (see `docs/src/architecture.md`).
 
+mod dsl;
+mod examples;
 mod foreign_ptx;
+mod kernels;
 mod sanitizer;
 mod tidy;
+
+use firesteel::Device;
+
+/// The device under test: that of `FIRESTEEL_DEVICE`, or the simulator with every check on.
+fn device() -> Device {
+    match std::env::var_os("FIRESTEEL_DEVICE") {
+        Some(_) => Device::from_env().unwrap(),
+        None => Device::sim(),
+    }
+}
+
+/// The PTX of a kernel's source text.
+fn compile(attr: &str, item: &str) -> String {
+    let tokens = |text: &str| text.parse().unwrap();
+    let compiled = firesteel_compiler::compile(tokens(attr), tokens(item));
+    compiled.unwrap_or_else(|diags| panic!("{diags:#?}\n{item}")).ptx
+}
