@@ -95,7 +95,11 @@ impl<M: Modifier> Modifier for Option<M> {
 macro_rules! modifiers {
     ($($(#[doc = $doc:literal])* $Name:ident {
         $($(#[doc = $vdoc:literal])* $Variant:ident $text:literal $(since $since:expr)?,)*
-    })*) => {$(
+    })*) => {
+        /// Every modifier's text, without the leading dot.
+        pub(crate) const WORDS: &[&str] = &[$($($text,)*)*];
+
+    $(
         $(#[doc = $doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum $Name { $($(#[doc = $vdoc])* #[doc = concat!("`.", $text, "`")] $Variant,)* }

@@ -324,7 +324,7 @@ impl Operand for PairDef {
     }
     fn parse(from: &mut OperandParser<'_>) -> Result<Self, ParseError> {
         let first = from.reg()?;
-        let second = if from.eat("|") { Some(from.reg()?) } else { None };
+        let second = if from.eat("|") { from.reg_or_sink()? } else { None };
         Ok(Self { first, second })
     }
     fn print(&self, out: &mut Printer<'_>) {

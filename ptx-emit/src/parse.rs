@@ -1,6 +1,7 @@
 //! PTX text to modules: directives and declarations. Statements are in [`body`].
 
 mod body;
+mod help;
 mod number;
 mod scope;
 
@@ -22,12 +23,18 @@ pub struct ParseError {
     pub expected: String,
     /// What stood there.
     pub found: String,
+    /// What to do about it, if there is something to say.
+    pub help: Option<String>,
 }
 
 impl std::fmt::Display for ParseError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { line, column, expected, found } = self;
-        write!(f, "line {line}, column {column}: expected {expected}, found {found}")
+        let Self { line, column, expected, found, help } = self;
+        write!(f, "line {line}, column {column}: expected {expected}, found {found}")?;
+        match help {
+            Some(help) => write!(f, " (help: {help})"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -37,6 +44,12 @@ impl std::error::Error for ParseError {}
 ///
 /// Registers and variables of nested scopes move to the function and get unique names; debug
 /// sections are skipped.
+///
+/// ```
+/// let error = firesteel_ptx::parse(".version 7.0\n.target sm_70\n.entry f() { rte; }");
+/// let text = error.unwrap_err().to_string();
+/// assert!(text.starts_with("line 3, column 14: expected an instruction, found `rte`"), "{text}");
+/// ```
 ///
 /// # Errors
 /// At the first thing that is not PTX or that this library does not support.
@@ -72,6 +85,12 @@ impl<'a> Parser<'a> {
         &self.tokens[(self.at + 1).min(self.tokens.len() - 1)]
     }
 
+    /// Line and column of the next token.
+    fn place(&self) -> (u32, u32) {
+        let token = self.token();
+        (token.line, token.column)
+    }
+
     fn advance(&mut self) -> &'a Token<'a> {
         let token = self.token();
         self.at += 1;
@@ -85,7 +104,12 @@ impl<'a> Parser<'a> {
             column: token.column,
             expected: expected.into(),
             found: found(token),
+            help: None,
         }
+    }
+
+    fn error_with_help(&self, expected: &str, help: &str) -> ParseError {
+        ParseError { help: Some(help.to_owned()), ..self.error(expected) }
     }
 
     /// Whether the next token is this word or punctuation.
@@ -179,7 +203,7 @@ impl<'a> Parser<'a> {
 
     fn address_size(&mut self) -> Result<()> {
         if self.eat(".address_size") && !self.eat("64") {
-            return Err(self.error("`64` (this library reads 64-bit PTX)"));
+            return Err(self.error_with_help("`64`", "32-bit PTX is not supported"));
         }
         Ok(())
     }
@@ -203,7 +227,15 @@ impl<'a> Parser<'a> {
             module.vars.push(var);
             return self.expect(";");
         }
-        Err(self.error("`.entry`, `.func`, `.file`, `.section` or a variable"))
+        const EXPECTED: &str = "`.entry`, `.func`, `.file`, `.section` or a variable";
+        match self.token().text {
+            ".alias" => Err(self.error_with_help(EXPECTED, "aliases are not supported")),
+            ".tex" => Err(self.error_with_help(EXPECTED, "textures are not supported")),
+            ".version" | ".target" => {
+                Err(self.error_with_help(EXPECTED, "a module has one head; split the text"))
+            }
+            _ => Err(self.error(EXPECTED)),
+        }
     }
 
     fn linkage(&mut self) -> Option<Linkage> {
@@ -244,6 +276,14 @@ impl<'a> Parser<'a> {
             Space::directive(self.token().text).ok_or_else(|| self.error("a state space"))?;
         self.at += 1;
         let mut align = self.align()?;
+        if self.at(".attribute") {
+            let help = "attributes of variables are not supported";
+            return Err(self.error_with_help("a type such as `.b32`", help));
+        }
+        if [".texref", ".samplerref", ".surfref"].contains(&self.token().text) {
+            let help = "textures and surfaces are not supported";
+            return Err(self.error_with_help("a type such as `.b32`", help));
+        }
         let ty = self.ty()?;
         // `.param .u64 .ptr .global .align 4 name` carries hints about a pointer.
         if self.eat(".ptr") {
@@ -255,7 +295,7 @@ impl<'a> Parser<'a> {
         align = align.filter(|align| *align > 0);
         let name = self.name("the name of a variable")?;
         let len = self.dimensions()?;
-        let init = if self.eat("=") { self.initialiser()? } else { Vec::new() };
+        let init = if self.eat("=") { self.initialiser(ty)? } else { Vec::new() };
         Ok(Var { linkage, space, align, ty, name, len, init })
     }
 
@@ -289,16 +329,16 @@ impl<'a> Parser<'a> {
         Ok(len)
     }
 
-    fn initialiser(&mut self) -> Result<Vec<Init>> {
+    fn initialiser(&mut self, ty: Ty) -> Result<Vec<Init>> {
         if !self.eat("{") {
-            return Ok(vec![self.init()?]);
+            return Ok(vec![self.init(ty)?]);
         }
         let mut elements = Vec::new();
         while !self.eat("}") {
             if self.at("{") {
                 return Err(self.error("elements without nested braces"));
             }
-            elements.push(self.init()?);
+            elements.push(self.init(ty)?);
             if !self.at("}") {
                 self.expect(",")?;
             }
@@ -306,12 +346,12 @@ impl<'a> Parser<'a> {
         Ok(elements)
     }
 
-    fn init(&mut self) -> Result<Init> {
+    fn init(&mut self, ty: Ty) -> Result<Init> {
         let negative = self.eat("-");
         let error = self.error("a number or the name of a variable");
         let word = self.word("a number or the name of a variable")?;
         if let Some(float) = number::float(word) {
-            return Ok(Init::Float(float.bits()));
+            return Ok(Init::Float(float.bits_as(ty, negative)));
         }
         if let Some(value) = number::integer(word) {
             return Ok(Init::Int(if negative { value.wrapping_neg() } else { value }));
@@ -319,8 +359,16 @@ impl<'a> Parser<'a> {
         if negative || word.starts_with(|c: char| c == '.' || c.is_ascii_digit()) {
             return Err(error);
         }
+        // The generic address of a global variable is its address.
+        let name = if word == "generic" && self.eat("(") {
+            let name = self.name("the name of a variable")?;
+            self.expect(")")?;
+            name
+        } else {
+            word.to_owned()
+        };
         let offset = if self.eat("+") { self.count("an offset")? } else { 0 };
-        Ok(Init::Address(word.to_owned(), offset))
+        Ok(Init::Address(name, offset))
     }
 
     fn function(&mut self, linkage: Option<Linkage>) -> Result<Function> {
@@ -352,7 +400,8 @@ impl<'a> Parser<'a> {
         let mut params = Vec::new();
         while !self.eat(")") {
             if self.at(".reg") {
-                return Err(self.error("`.param` (parameters in registers are not supported)"));
+                let help = "parameters in registers are not supported";
+                return Err(self.error_with_help("`.param`", help));
             }
             params.push(self.variable(None)?);
             if !self.at(")") {

@@ -26,9 +26,9 @@ fn every_row_assembles_for_its_oldest_machine() {
     };
     eprintln!("asking {}", path.display());
     let mut groups: BTreeMap<((u8, u8), u32, bool), Vec<Drawn>> = BTreeMap::new();
-    for index in 0..ROWS.len() {
+    for (index, row) in ROWS.iter().enumerate() {
         let drawn = draw::row(index, samples(32), false);
-        assert!(!drawn.is_empty(), "no valid instruction of the row `{}` was drawn", ROWS[index].0);
+        assert!(!drawn.is_empty(), "no valid instruction of the row `{}` was drawn", row.0);
         for it in drawn {
             let since = required(&it.function);
             let key = (draw::version(since), since.sm.max(OLDEST_SM), since.exact);
@@ -72,7 +72,7 @@ fn what_verify_rejects_the_assembler_refuses() {
     }
     let target = Target { sm: 100, suffix: Some('a'), debug: false };
     let mut taken = Vec::new();
-    for index in 0..ROWS.len() {
+    for (index, row) in ROWS.iter().enumerate() {
         let (drawn, why): (Vec<Drawn>, Vec<String>) =
             draw::invalid(index, samples(40)).into_iter().unzip();
         let mut accepted: Vec<bool> = vec![true; drawn.len()];
@@ -136,7 +136,7 @@ fn no_row_assembles_for_an_older_machine() {
         return;
     }
     let mut groups: BTreeMap<((u8, u8), u32), Vec<Drawn>> = BTreeMap::new();
-    for index in 0..ROWS.len() {
+    for (index, row) in ROWS.iter().enumerate() {
         for it in draw::row(index, samples(24), false) {
             let since = required(&it.function);
             let (version, sm) = (draw::version(since), since.sm.max(OLDEST_SM));

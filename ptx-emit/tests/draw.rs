@@ -124,14 +124,14 @@ fn one(
 }
 
 /// Whether the instruction is valid for some machine.
-fn check(op: Op, sampler: &Sampler<'_>) -> Result<Drawn, (Drawn, String)> {
+fn check(op: Op, sampler: &Sampler<'_>) -> Result<Drawn, Box<(Drawn, String)>> {
     let function = sampler.function("f", vec![op.clone().into()]);
     let since = required(&function);
     let module = module(version(since), machine(since), vec![function.clone()]);
     let drawn = Drawn { op, function };
     match verify(&module) {
         Ok(()) => Ok(drawn),
-        Err(error) => Err((drawn, error.message)),
+        Err(error) => Err(Box::new((drawn, error.message))),
     }
 }
 

@@ -3,7 +3,10 @@
 mod assembler;
 mod draw;
 mod foreign;
+mod mistakes;
+mod robust;
 mod round_trip;
+mod rules;
 
 #[path = "../../tests/src/ptxas.rs"]
 #[allow(unreachable_pub, reason = "public in the package of the tests")]

@@ -11,6 +11,8 @@ mod kaio;
 mod language;
 #[path = "../pass/memory.rs"]
 mod memory;
+#[path = "../pass/methods.rs"]
+mod methods;
 mod ptx;
 
 #[test]

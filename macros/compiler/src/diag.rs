@@ -65,9 +65,22 @@ impl Diag {
     }
 }
 
-/// The kind of a mistake. Each has a case in `ui-tests/fail`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Code {
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])* $code:ident,)*) => {
+        /// The kind of a mistake. Each has a case in `ui-tests/fail`, and a test that it has.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Code {
+            $($(#[doc = $doc])* $code,)*
+        }
+
+        impl Code {
+            /// Every kind.
+            pub const ALL: &[Self] = &[$(Self::$code,)*];
+        }
+    };
+}
+
+codes! {
     // Attribute and signature.
     /// An argument of `#[gpu_kernel]` that does not exist, is given twice or has a wrong value.
     BadAttribute,

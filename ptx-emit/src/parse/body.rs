@@ -2,11 +2,13 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
+use super::help::help;
 use super::scope::{self, Block, Names, Scopes};
 use super::{ParseError, Parser, Result, number};
 use crate::ir::*;
-use crate::isa::READERS;
+use crate::isa::{READERS, Reader};
 use crate::lex::Kind;
 use crate::modifier::{Parts, Space};
 use crate::operand::{Addr, Operand, Special, Value};
@@ -63,6 +65,21 @@ struct Opcode {
     comma: bool,
 }
 
+/// Blocks in each other that a function may have; a name is sought in all of them.
+const DEEPEST: usize = 100;
+
+/// The rows whose mnemonic starts with `word`, in the order of the table.
+fn rows_of(word: &str) -> &'static [Reader] {
+    static ROWS: LazyLock<HashMap<&str, Vec<Reader>>> = LazyLock::new(|| {
+        let mut rows: HashMap<&str, Vec<Reader>> = HashMap::new();
+        for (mnemonic, reader) in READERS {
+            rows.entry(mnemonic.split('.').next().unwrap_or_default()).or_default().push(*reader);
+        }
+        rows
+    });
+    ROWS.get(word).map_or(&[], Vec::as_slice)
+}
+
 impl OperandParser<'_> {
     fn block(&mut self) -> Result<()> {
         self.open()?;
@@ -82,6 +99,9 @@ impl OperandParser<'_> {
     }
 
     fn open(&mut self) -> Result<()> {
+        if self.regs.depth() == DEEPEST {
+            return Err(self.parser.error("at most 100 blocks in each other"));
+        }
         let Block { labels, tables } = self.blocks.remove(&self.parser.at).unwrap_or_default();
         self.parser.expect("{")?;
         self.labels.open(labels);
@@ -131,9 +151,8 @@ impl OperandParser<'_> {
             return Ok(());
         }
         let Some(label) = self.labels.get(name) else {
-            return Err(self
-                .parser
-                .error("a statement (calls through a register are not supported)"));
+            let help = "calls through a register are not supported";
+            return Err(self.parser.error_with_help("a statement", help));
         };
         self.statements.push(Stmt::Label(label));
         Ok(())
@@ -144,19 +163,20 @@ impl OperandParser<'_> {
         self.parser.at += 1;
         let ty = self.parser.ty()?;
         loop {
+            let error = self.parser.error("a name that the scope does not have yet");
             let name = self.parser.word("the name of a register")?;
             if self.parser.eat("<") {
-                let error = self.parser.error("a number of registers below 2^20");
+                let too_many = self.parser.error("fewer than 2^20 registers");
                 let count: u32 = self.parser.count("a number of registers")?;
-                if count >= 1 << 20 {
-                    return Err(error);
+                if self.reg_decls.len() as u64 + u64::from(count) >= 1 << 20 {
+                    return Err(too_many);
                 }
                 self.parser.expect(">")?;
                 for index in 0..count {
-                    self.register(format!("{name}{index}"), ty)?;
+                    self.register(format!("{name}{index}"), ty).map_err(|()| error.clone())?;
                 }
             } else {
-                self.register(name.to_owned(), ty)?;
+                self.register(name.to_owned(), ty).map_err(|()| error)?;
             }
             if !self.parser.eat(",") {
                 return self.parser.expect(";");
@@ -164,23 +184,25 @@ impl OperandParser<'_> {
         }
     }
 
-    fn register(&mut self, name: String, ty: Ty) -> Result<()> {
+    /// Declares a register; fails if the scope has the name.
+    fn register(&mut self, name: String, ty: Ty) -> Result<(), ()> {
         let reg = Reg(u32::try_from(self.reg_decls.len()).unwrap_or(u32::MAX));
         // A register of an outer or an earlier scope may have the name.
         let unique = self.names.claim(&name);
         if !self.regs.declare(name, reg) {
-            return Err(self.parser.error("a register that the scope does not have yet"));
+            return Err(());
         }
         self.reg_decls.push(RegDecl { name: unique, ty });
         Ok(())
     }
 
     fn variable(&mut self) -> Result<()> {
+        let error = self.parser.error("a variable that the scope does not have yet");
         let mut var = self.parser.variable(None)?;
         let written = std::mem::take(&mut var.name);
         var.name = self.names.claim(&written);
         if !self.vars.declare(written, var.name.clone()) {
-            return Err(self.parser.error("a variable that the scope does not have yet"));
+            return Err(error);
         }
         self.var_decls.push(var);
         self.parser.expect(";")
@@ -218,31 +240,33 @@ impl OperandParser<'_> {
     /// Tries the rows of the table whose mnemonic starts alike; reports the row that got furthest.
     fn instruction(&mut self) -> Result<()> {
         let guard = self.guard()?;
-        let error = self.parser.error("a PTX instruction");
-        let opcode = self.parser.word("a PTX instruction")?;
-        let parts: Vec<&str> = opcode.split('.').collect();
         let start = self.parser.at;
-        let mut furthest = (None, error);
-        for (mnemonic, reader) in READERS {
-            if mnemonic.split('.').next() != parts.first().copied() {
-                continue;
-            }
-            self.parser.at = start;
-            self.opcode = Opcode { at: start - 1, unread: 0, comma: false };
+        let opcode = self.parser.word("an instruction")?;
+        let parts: Vec<&str> = opcode.split('.').collect();
+        let mut furthest = None;
+        for reader in rows_of(parts[0]) {
+            self.parser.at = start + 1;
+            self.opcode = Opcode { at: start, unread: 0, comma: false };
             match reader(&parts, self) {
                 Ok(op) => {
                     self.statements.push(Stmt::Inst(Inst { guard, op }));
                     return Ok(());
                 }
                 Err(error) => {
-                    let reach = Some((Reverse(self.opcode.unread), self.parser.at));
-                    if furthest.0 < reach {
-                        furthest = (reach, error);
+                    let reach = (Reverse(self.opcode.unread), self.parser.at);
+                    if furthest.as_ref().is_none_or(|(best, _)| *best < reach) {
+                        furthest = Some((reach, error));
                     }
                 }
             }
         }
-        Err(furthest.1)
+        self.parser.at = start;
+        let mut error =
+            furthest.map_or_else(|| self.parser.error("an instruction"), |(_, error)| error);
+        if error.help.is_none() && (error.line, error.column) == self.parser.place() {
+            error.help = help(opcode);
+        }
+        Err(error)
     }
 
     fn guard(&mut self) -> Result<Option<Guard>> {
@@ -326,7 +350,8 @@ impl OperandParser<'_> {
     /// Another row may know this mnemonic.
     pub(crate) fn not_this(&mut self) -> ParseError {
         self.opcode.unread = usize::MAX;
-        self.parser.error("a PTX instruction")
+        self.parser.at = self.opcode.at;
+        self.parser.error("an instruction")
     }
 
     /// The row has no place for the first unread modifier, or misses its modifier `wanted`.
@@ -407,7 +432,7 @@ impl OperandParser<'_> {
 
     /// Whether `, x, y;` comes next: the operand at hand is there, and is not the last.
     pub(crate) fn at_last_but_one(&self) -> bool {
-        let rest = self.parser.tokens[self.parser.at..].iter();
+        let rest = self.parser.tokens.iter().skip(self.parser.at);
         rest.take_while(|it| !it.is_punct(";")).filter(|it| it.is_punct(",")).count() == 2
     }
 

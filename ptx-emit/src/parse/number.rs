@@ -1,5 +1,7 @@
 //! Numbers of PTX. PTX ISA, "Constants".
 
+use crate::ty::Ty;
+
 /// A floating point constant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Float {
@@ -10,11 +12,17 @@ pub(super) enum Float {
 }
 
 impl Float {
-    /// Its bits, in the low end.
-    pub(super) fn bits(self) -> u64 {
+    /// The bits of an initial value of type `ty`: a double only if the type has 64 bits.
+    pub(super) fn bits_as(self, ty: Ty, negative: bool) -> u64 {
+        let sign = |bit: u32| if negative { 1 << bit } else { 0 };
         match self {
-            Self::Single(bits) => u64::from(bits),
-            Self::Double(bits) => bits,
+            Self::Single(bits) if ty == Ty::F64 => {
+                f64::from(f32::from_bits(bits)).to_bits() ^ sign(63)
+            }
+            Self::Single(bits) => u64::from(bits) ^ sign(31),
+            Self::Double(bits) if ty.bits() == 64 => bits ^ sign(63),
+            #[allow(clippy::cast_possible_truncation, reason = "rounds to the type")]
+            Self::Double(bits) => u64::from((f64::from_bits(bits) as f32).to_bits()) ^ sign(31),
         }
     }
 }

@@ -20,6 +20,10 @@ impl<T: Clone> Scopes<T> {
         self.stack.push(names);
     }
 
+    pub(super) const fn depth(&self) -> usize {
+        self.stack.len()
+    }
+
     pub(super) fn close(&mut self) {
         self.stack.pop();
     }

@@ -125,13 +125,13 @@ fn products_and_distances() {
     let device = device();
     let all = pairs(&words(), &words());
     check_pairs(&device, ["u32"; 3], "mul_hi(x, y)", &all, |x, y| {
-        (u64::from(x) * u64::from(y) >> 32) as u32
+        ((u64::from(x) * u64::from(y)) >> 32) as u32
     });
     check_pairs(&device, ["u32"; 3], "sad(x, y, 9)", &all, |x, y| x.abs_diff(y).wrapping_add(9));
     let signed: Vec<(i32, i32)> =
         all.iter().map(|(x, y)| (x.cast_signed(), y.cast_signed())).collect();
     check_pairs(&device, ["i32"; 3], "mul_hi(x, y)", &signed, |x, y| {
-        (i64::from(x) * i64::from(y) >> 32) as i32
+        ((i64::from(x) * i64::from(y)) >> 32) as i32
     });
     check_pairs(&device, ["i32", "i32", "u32"], "sad(x, y, 9)", &signed, |x, y| {
         x.abs_diff(y).wrapping_add(9)
@@ -141,12 +141,12 @@ fn products_and_distances() {
         .map(|(x, y)| (u64::from(*x) * 0x1_0000_0001, u64::from(*y) * 0x1_2345_6789))
         .collect();
     check_pairs(&device, ["u64"; 3], "mul_hi(x, y)", &wide, |x, y| {
-        (u128::from(x) * u128::from(y) >> 64) as u64
+        ((u128::from(x) * u128::from(y)) >> 64) as u64
     });
     let wide: Vec<(i64, i64)> =
         wide.iter().map(|(x, y)| (x.cast_signed(), y.cast_signed())).collect();
     check_pairs(&device, ["i64"; 3], "mul_hi(x, y)", &wide, |x, y| {
-        (i128::from(x) * i128::from(y) >> 64) as i64
+        ((i128::from(x) * i128::from(y)) >> 64) as i64
     });
 }
 

@@ -77,7 +77,26 @@ pub(super) fn eval(cx: &mut Infer<'_>, expr: &Expr) -> Result<Constant> {
             value.map(Constant::Scalar).ok_or_else(|| not_constant(expr))
         }
         ExprKind::Error(_) => Err(None),
-        _ => Err(not_constant(expr)),
+        ExprKind::Local(..)
+        | ExprKind::Memory(..)
+        | ExprKind::Scope(..)
+        | ExprKind::Order(..)
+        | ExprKind::Field(_, Member::Named(_))
+        | ExprKind::Ref(..)
+        | ExprKind::Call(_)
+        | ExprKind::Vector { .. }
+        | ExprKind::Block(Some(_), _)
+        | ExprKind::Loop(..)
+        | ExprKind::While(..)
+        | ExprKind::For(_)
+        | ExprKind::Match(..)
+        | ExprKind::Break(..)
+        | ExprKind::Continue(..)
+        | ExprKind::Return
+        | ExprKind::Assign(..)
+        | ExprKind::AssignOp(..)
+        | ExprKind::Assert(..)
+        | ExprKind::Print(..) => Err(not_constant(expr)),
     }
 }
 

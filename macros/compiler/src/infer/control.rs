@@ -40,7 +40,32 @@ impl<'a> Infer<'a> {
             ExprKind::Match(scrutinee, arms) => self.matching(scrutinee, arms, expr.span),
             ExprKind::Break(id, _, value) => self.leave(*id, value.as_deref(), expr.span),
             ExprKind::Continue(..) | ExprKind::Return => Ty::Never,
-            other => unreachable!("the other forms are handled before {other:?}"),
+            ExprKind::Lit(_)
+            | ExprKind::Local(..)
+            | ExprKind::Memory(..)
+            | ExprKind::Const(..)
+            | ExprKind::Associated(..)
+            | ExprKind::Scope(..)
+            | ExprKind::Order(..)
+            | ExprKind::Unary(..)
+            | ExprKind::Binary(..)
+            | ExprKind::Logic(..)
+            | ExprKind::Cast(..)
+            | ExprKind::Index(..)
+            | ExprKind::Field(..)
+            | ExprKind::Tuple(_)
+            | ExprKind::Array(_)
+            | ExprKind::Repeat(..)
+            | ExprKind::Ref(..)
+            | ExprKind::Call(_)
+            | ExprKind::Method(..)
+            | ExprKind::Vector { .. }
+            | ExprKind::From(..)
+            | ExprKind::Assign(..)
+            | ExprKind::AssignOp(..)
+            | ExprKind::Assert(..)
+            | ExprKind::Print(..)
+            | ExprKind::Error(_) => unreachable!("`expr` handles {:?} before", expr.kind),
         }
     }
 

@@ -89,6 +89,7 @@ fn vector(vector: Vector) -> TokenStream {
     quote! {
         #[doc = #doc]
         #[allow(non_camel_case_types, reason = "named like the scalars that it is made of")]
+        #[allow(clippy::manual_non_exhaustive, reason = "no field of it is ever there")]
         #[derive(Clone, Copy, Debug, PartialEq)]
         pub struct #name {
             #(#[doc = #docs] pub #fields: #elem,)*

@@ -20,7 +20,6 @@ impl Parser<'_> {
             Syn::Match(it) => self.matching(it),
             Syn::Block(it) => self.block_expr(it),
             Syn::Loop(it) => {
-                self.check_attributes(&it.attrs);
                 let label = self.enter_loop(it.label.as_ref(), Jump::Loop);
                 let body = self.block(&it.body);
                 self.scopes.leave_target();
@@ -28,7 +27,6 @@ impl Parser<'_> {
                 self.node(ExprKind::Loop(label, body), span)
             }
             Syn::While(it) => {
-                self.check_attributes(&it.attrs);
                 let label = self.enter_loop(it.label.as_ref(), Jump::Counted);
                 let cond = Box::new(self.condition(&it.cond));
                 let body = self.block(&it.body);
@@ -54,7 +52,6 @@ impl Parser<'_> {
     }
 
     fn branch(&mut self, branch: &syn::ExprIf) -> Expr {
-        self.check_attributes(&branch.attrs);
         let cond = Box::new(self.condition(&branch.cond));
         let then = self.block(&branch.then_branch);
         let otherwise = branch.else_branch.as_ref().map(|(_, it)| Box::new(self.expr(it)));
@@ -183,10 +180,7 @@ impl Parser<'_> {
             let value = match attr.path().get_ident().map(ToString::to_string).as_deref() {
                 Some("unroll") => self.unroll_value(attr),
                 Some("no_unroll") => Unroll::Never,
-                _ => {
-                    self.check_attributes(std::slice::from_ref(attr));
-                    continue;
-                }
+                _ => continue,
             };
             if seen {
                 let message = "a loop has one loop attribute";

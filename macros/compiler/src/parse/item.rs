@@ -45,6 +45,7 @@ impl Parser<'_> {
     }
 
     pub(super) fn body(&mut self, block: &syn::Block) -> Block {
+        self.check_attributes(block);
         self.block(block)
     }
 

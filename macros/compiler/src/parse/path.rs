@@ -82,6 +82,18 @@ fn is_math(name: &str) -> bool {
     MATH.iter().any(|(known, _)| *known == name)
 }
 
+/// `f32::MAX` for `<f32>::MAX`, which is how a macro must write a constant of a type variable.
+fn unqualified(expr: &syn::ExprPath) -> syn::Path {
+    let mut ty = expr.qself.as_ref().filter(|it| it.position == 0).map(|it| &*it.ty);
+    while let Some(syn::Type::Group(group)) = ty {
+        ty = Some(&group.elem);
+    }
+    let Some(syn::Type::Path(of)) = ty else { return expr.path.clone() };
+    let mut path = of.path.clone();
+    path.segments.extend(expr.path.segments.iter().cloned());
+    path
+}
+
 /// The names of a path. Those that lead to Firesteel's own items are left out.
 fn names(path: &syn::Path) -> Vec<String> {
     let mut names: Vec<_> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
@@ -96,23 +108,24 @@ fn names(path: &syn::Path) -> Vec<String> {
 impl Parser<'_> {
     /// A path that is not called.
     pub(super) fn path(&mut self, expr: &syn::ExprPath) -> Expr {
-        let span = SpanRange::of(&expr.path);
-        let names = names(&expr.path);
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        if let Some(ident) = expr.path.get_ident() {
+        if let (None, Some(ident)) = (&expr.qself, expr.path.get_ident()) {
             return self.name(ident);
         }
-        let last = expr.path.segments.last().map(|last| last.ident.clone());
+        let path = unqualified(expr);
+        let span = SpanRange::of(&path);
+        let names = names(&path);
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let last = path.segments.last().map(|last| last.ident.clone());
         let kind = match names.as_slice() {
-            ["Scope", name] => scope(name).map(|it| ExprKind::Scope(expr.path.clone(), it)),
-            ["Order", name] => order(name).map(|it| ExprKind::Order(expr.path.clone(), it)),
+            ["Scope", name] => scope(name).map(|it| ExprKind::Scope(path.clone(), it)),
+            ["Order", name] => order(name).map(|it| ExprKind::Order(path.clone(), it)),
             [ty, name] | [ty, "consts", name] => Scalar::from_name(ty).and_then(|ty| {
                 let of_module = matches!(ty, Scalar::F32 | Scalar::F64) && is_math(name);
                 if of_module && names.len() == 2 {
                     return None;
                 }
                 associated_constant(ty, name)?;
-                Some(ExprKind::Associated(expr.path.clone(), ty, last?))
+                Some(ExprKind::Associated(path.clone(), ty, last?))
             }),
             _ => None,
         };
@@ -199,7 +212,7 @@ impl Parser<'_> {
             self.unsupported(span, "calls of computed functions", "call a function by its name");
             return self.node(ExprKind::Error(args), span.to(end));
         };
-        let path = &func.path;
+        let path = &unqualified(func);
         let span = SpanRange::of(path).to(end);
         let names = names(path);
         let names: Vec<&str> = names.iter().map(String::as_str).collect();

@@ -4,14 +4,12 @@ use syn::Item;
 use syn::spanned::Spanned;
 
 use super::Parser;
+use super::attributes::is_lint;
 use super::pat::At;
 use super::scope::Def;
 use crate::ast::{Block, ConstDecl, ConstId, Let, Stmt, TyExpr, TyExprKind};
 use crate::diag::Code;
 use crate::span::SpanRange;
-
-/// Attributes that rustc reads in the shadow function.
-const LINT_ATTRIBUTES: [&str; 6] = ["allow", "expect", "warn", "deny", "doc", "rustfmt"];
 
 impl Parser<'_> {
     pub(super) fn block(&mut self, block: &syn::Block) -> Block {
@@ -95,7 +93,6 @@ impl Parser<'_> {
 
     fn local(&mut self, local: &syn::Local) -> Stmt {
         let span = SpanRange { start: local.let_token.span, end: local.semi_token.span };
-        self.check_attributes(&local.attrs);
         let (pat, ty) = match &local.pat {
             syn::Pat::Type(typed) => (&*typed.pat, Some(&*typed.ty)),
             other => (other, None),
@@ -121,33 +118,9 @@ impl Parser<'_> {
         Stmt::Let(Box::new(Let { attrs, pat, ty, init, span }))
     }
 
-    /// Reports attributes that mean nothing here.
-    pub(super) fn check_attributes(&mut self, attrs: &[syn::Attribute]) {
-        for attr in attrs {
-            if is_lint(attr) {
-                continue;
-            }
-            let (message, help) = match first_name(attr).as_str() {
-                "unroll" | "no_unroll" => {
-                    ("a loop attribute stands on a `for` loop", "move it to the loop or remove it")
-                }
-                _ => ("kernels do not have this attribute", "remove it"),
-            };
-            self.error(Code::BadLoopAttribute, SpanRange::of(attr), message, help);
-        }
-    }
-
     pub(super) fn type_not_wanted(&mut self, ty: &syn::Type) {
         let message = "a shared array has no type annotation";
         let help = "the macro says the type: `let tile = shared_mem![f32; 256];`";
         self.error(Code::BadSharedMemory, ty.span(), message, help);
     }
-}
-
-fn first_name(attr: &syn::Attribute) -> String {
-    attr.path().segments.first().map(|segment| segment.ident.to_string()).unwrap_or_default()
-}
-
-fn is_lint(attr: &syn::Attribute) -> bool {
-    LINT_ATTRIBUTES.contains(&first_name(attr).as_str())
 }

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
 use super::{Shadow, scalar, written};
-use crate::ast::{Adapter, Arm, Call, Expr, ExprKind, For, Label, Lit, Member};
+use crate::ast::{Adapter, Arm, Call, Expr, ExprKind, For, Label, Lit, Member, TyExprKind};
 use crate::hir::Ty;
 use crate::intrinsics::{Row, SigTy, method};
 use crate::value::{BinOp, Scalar, UnOp};
@@ -46,8 +46,13 @@ impl Shadow<'_> {
     fn compound(&self, expr: &Expr, span: Span) -> TokenStream {
         match &expr.kind {
             ExprKind::Cast(inner, ty) => {
-                let ty = self.ty(ty);
-                self.cast(inner, self.node(expr), &ty, span)
+                let to = self.node(expr);
+                // `as _` would let rustc choose.
+                let ty = match ty.kind {
+                    TyExprKind::Infer => written(to, ty.span.start),
+                    _ => self.ty(ty),
+                };
+                self.cast(inner, to, &ty, span)
             }
             ExprKind::From(to, name, inner) => {
                 let inner = self.expr(inner);
@@ -185,7 +190,32 @@ impl Shadow<'_> {
             }
             ExprKind::Continue(_, of) => quote_spanned!(span=> continue #of),
             ExprKind::Return => quote_spanned!(span=> return),
-            other => unreachable!("the other forms are handled before {other:?}"),
+            ExprKind::Lit(_)
+            | ExprKind::Local(..)
+            | ExprKind::Memory(..)
+            | ExprKind::Const(..)
+            | ExprKind::Associated(..)
+            | ExprKind::Scope(..)
+            | ExprKind::Order(..)
+            | ExprKind::Unary(..)
+            | ExprKind::Binary(..)
+            | ExprKind::Logic(..)
+            | ExprKind::Cast(..)
+            | ExprKind::Index(..)
+            | ExprKind::Field(..)
+            | ExprKind::Tuple(_)
+            | ExprKind::Array(_)
+            | ExprKind::Repeat(..)
+            | ExprKind::Ref(..)
+            | ExprKind::Call(_)
+            | ExprKind::Method(..)
+            | ExprKind::Vector { .. }
+            | ExprKind::From(..)
+            | ExprKind::Assign(..)
+            | ExprKind::AssignOp(..)
+            | ExprKind::Assert(..)
+            | ExprKind::Print(..)
+            | ExprKind::Error(_) => unreachable!("`expr` handles {:?} before", expr.kind),
         }
     }
 

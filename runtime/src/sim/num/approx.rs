@@ -30,16 +30,24 @@ pub fn lg2(a: u32, ftz: bool) -> u32 {
     evaluate(a, ftz, f64::log2)
 }
 
-/// `sin.approx{.ftz}.f32`: NaN for infinities.
+/// `sin.approx{.ftz}.f32`: NaN for infinities. See [`turn`] for large angles.
 #[inline]
 pub fn sin(a: u32, ftz: bool) -> u32 {
-    evaluate(a, ftz, f64::sin)
+    evaluate(a, ftz, |it| turn(it).sin())
 }
 
-/// `cos.approx{.ftz}.f32`: NaN for infinities.
+/// `cos.approx{.ftz}.f32`: NaN for infinities. See [`turn`] for large angles.
 #[inline]
 pub fn cos(a: u32, ftz: bool) -> u32 {
-    evaluate(a, ftz, f64::cos)
+    evaluate(a, ftz, |it| turn(it).cos())
+}
+
+/// The angle within one turn, as the hardware reduces it: by a product in f32.
+///
+/// So the result is as bad for large angles as it is there; PTX bounds the error in `[-π, π]` only.
+fn turn(a: f64) -> f64 {
+    let turns = f64::from(a as f32 * std::f32::consts::FRAC_1_PI * 0.5);
+    turns.fract() * std::f64::consts::TAU
 }
 
 /// `tanh.approx.f32`: subnormals stay, relative error up to `2^-11`.
@@ -108,10 +116,8 @@ pub fn rsqrt_f64(a: u64, ftz: bool) -> u64 {
 fn upper_word(a: u64, f: fn(f64) -> f64) -> u64 {
     let top = 0x7ff0_0000_0000_0000;
     let flush = |it: u64| if it & top == 0 { it & (1 << 63) } else { it };
-    // Only the upper word of the operand is read, except that a NaN stays one.
-    let a = flush(a);
-    let a = if double::is_nan(a) { a } else { a & !0xffff_ffff };
-    let r = f(f64::from_bits(a));
+    // Only the upper word of the operand is read, so a NaN may look like an infinity.
+    let r = f(f64::from_bits(flush(a) & !0xffff_ffff));
     if r.is_nan() {
         return 0x7fff_ffff_0000_0000;
     }

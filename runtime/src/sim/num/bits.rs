@@ -55,9 +55,10 @@ pub fn shf_r(a: u32, b: u32, c: u32, mode: Beyond) -> u32 {
 
 /// `bfe` on the low `bits` (32 or 64): `len` bits of `a` from `pos`, sign-filled if `signed`.
 ///
-/// Both operands count modulo 256. The sign is bit `pos + len - 1`, or the top bit beyond it.
+/// The sign is bit `pos + len - 1`, or the top bit beyond it. PTX restricts both operands to 0 to
+/// 255; above, the hardware counts modulo 256 in words, and takes double words as they are.
 pub fn bfe(a: u64, pos: u32, len: u32, bits: u32, signed: bool) -> u64 {
-    let (pos, len) = (pos & 0xff, len & 0xff);
+    let (pos, len) = field_operands(pos, len, bits);
     let width = u64::MAX >> (64 - bits);
     let a = a & width;
     let field = if len >= 64 { u64::MAX } else { (1 << len) - 1 };
@@ -71,9 +72,15 @@ pub fn bfe(a: u64, pos: u32, len: u32, bits: u32, signed: bool) -> u64 {
     (taken | fill) & width
 }
 
+fn field_operands(pos: u32, len: u32, bits: u32) -> (u32, u32) {
+    if bits == 32 { (pos & 0xff, len & 0xff) } else { (pos.min(255), len.min(255)) }
+}
+
 /// `bfi d, a, b, pos, len` on the low `bits`: `b` with the low `len` bits of `a` put at `pos`.
+///
+/// For operands above 255 see [`bfe`].
 pub fn bfi(a: u64, b: u64, pos: u32, len: u32, bits: u32) -> u64 {
-    let (pos, len) = (pos & 0xff, len & 0xff);
+    let (pos, len) = field_operands(pos, len, bits);
     let width = u64::MAX >> (64 - bits);
     if pos >= bits {
         return b & width;
@@ -221,7 +228,7 @@ mod tests {
 
     /// The ISA's own loop over bits.
     fn bfe_by_bits(a: u64, pos: u32, len: u32, bits: u32, signed: bool) -> u64 {
-        let (pos, len, msb) = (pos & 0xff, len & 0xff, bits - 1);
+        let msb = bits - 1;
         let sign = signed && len != 0 && a >> (pos + len - 1).min(msb) & 1 == 1;
         (0..=msb)
             .map(|i| {
@@ -232,7 +239,6 @@ mod tests {
     }
 
     fn bfi_by_bits(a: u64, b: u64, pos: u32, len: u32, bits: u32) -> u64 {
-        let (pos, len) = (pos & 0xff, len & 0xff);
         let mut f = b & (u64::MAX >> (64 - bits));
         for i in 0..len {
             if pos + i < bits {
@@ -248,7 +254,7 @@ mod tests {
         for round in 0..100_000u64 {
             let (a, b, r) = (rng.next(), rng.next(), rng.next());
             // Half the positions and lengths near the width, half anywhere.
-            let limit = if round % 2 == 0 { 70 } else { 300 };
+            let limit = if round % 2 == 0 { 70 } else { 256 };
             let (pos, len) = (r as u32 % limit, (r >> 32) as u32 % limit);
             for bits in [32, 64] {
                 let narrow = a & (u64::MAX >> (64 - bits));

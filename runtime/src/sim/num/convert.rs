@@ -159,18 +159,28 @@ pub fn float_to_float(a: u64, from: Format, to: Format, cvt: Cvt) -> u64 {
         narrow::f16_from_f32(a as u32).into()
     } else if near && from == F32 && to == BF16 {
         narrow::bf16_from_f32(a as u32).into()
-    } else if to == F64 && from.is_nan(a) {
-        widen_nan(a, from)
+    } else if (from == F64 || to == F64) && from.is_nan(a) {
+        carry_nan(a, from, to)
     } else {
-        soft::encode(to, soft::decode(from, a), cvt.round)
+        let value = soft::decode(from, a);
+        let bits = soft::encode(to, value, cvt.round);
+        // As in arithmetic, `.ftz` looks at the value before it is rounded.
+        let lifted = cvt.ftz && to == F32 && to.is_min_normal(bits) && soft::is_tiny(to, value);
+        if lifted { bits & to.sign() } else { bits }
     };
     finish(bits, to, cvt)
 }
 
-/// A NaN made f64: an f64 passes quietly, the others become the positive quiet NaN of all ones.
+/// A NaN on its way from or to f64: the sign and the top of the payload stay, made quiet.
+///
+/// Every other conversion to a format makes that format's own NaN.
 #[cold]
-fn widen_nan(a: u64, from: Format) -> u64 {
-    if from == F64 { a | 1 << 51 } else { F64.nan }
+fn carry_nan(a: u64, from: Format, to: Format) -> u64 {
+    let payload = a & ((1 << from.fraction) - 1);
+    let payload = payload << (52 - from.fraction) >> (52 - to.fraction);
+    let exponent = ((1 << to.exponent) - 1) << to.fraction;
+    let sign = if a & from.sign() != 0 { to.sign() } else { 0 };
+    sign | exponent | 1 << (to.fraction - 1) | payload
 }
 
 /// Rounds a float to an integral float of its own format: `cvt.rni.f32.f32` and its kin.
@@ -178,7 +188,7 @@ fn widen_nan(a: u64, from: Format) -> u64 {
 pub fn float_to_integral(a: u64, format: Format, cvt: Cvt) -> u64 {
     let a = if cvt.ftz && format == F32 { single::flush(a as u32).into() } else { a };
     let bits = if format.is_nan(a) {
-        if format == F64 { widen_nan(a, F64) } else { format.nan }
+        if format == F64 { carry_nan(a, F64, F64) } else { format.nan }
     } else {
         let value = to_double(a, format);
         let whole = match cvt.round {

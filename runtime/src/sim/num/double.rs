@@ -1,8 +1,8 @@
 //! f64 arithmetic. PTX ISA, "Floating Point Instructions".
 //!
-//! Subnormals are always kept (f64 has no `.ftz`). A NaN operand passes its payload through,
-//! made quiet, the first NaN operand winning; an invalid operation makes [`NAN`]. PTX promises
-//! only "NaN payloads are preserved"; which one wins is what an H200 does.
+//! Subnormals are always kept (f64 has no `.ftz`). A NaN operand passes its sign and payload
+//! through, made quiet, the last NaN operand winning; an invalid operation makes [`NAN`]. PTX
+//! promises only "NaN payloads are preserved"; the rest is what an H200 does.
 
 use super::soft::{self, F64, Value};
 use super::{Class, Compare, Rounding};
@@ -33,10 +33,10 @@ pub const fn saturate(a: u64) -> u64 {
     }
 }
 
-/// The quiet form of the first NaN among the operands, or that of an invalid operation.
+/// The quiet form of the last NaN among the operands, or that of an invalid operation.
 #[cold]
 fn nan_of(operands: &[u64]) -> u64 {
-    operands.iter().find(|it| is_nan(**it)).map_or(NAN, |it| it | QUIET)
+    operands.iter().rev().find(|it| is_nan(**it)).map_or(NAN, |it| it | QUIET)
 }
 
 #[inline(always)]
@@ -115,16 +115,16 @@ pub fn sqrt(a: u64, round: Rounding) -> u64 {
     finish(r, &[a])
 }
 
-/// `neg.f64`. PTX leaves the sign of a negated NaN open; here it flips.
+/// `neg.f64`. PTX leaves the result for NaN open; it keeps its sign.
 #[inline]
 pub fn neg(a: u64) -> u64 {
-    a ^ SIGN
+    if is_nan(a) { a | QUIET } else { a ^ SIGN }
 }
 
-/// `abs.f64`. PTX leaves the sign of NaN open; here it is cleared.
+/// `abs.f64`. PTX leaves the result for NaN open; it keeps its sign.
 #[inline]
 pub fn abs(a: u64) -> u64 {
-    a & !SIGN
+    if is_nan(a) { a | QUIET } else { a & !SIGN }
 }
 
 /// `copysign.f64 d, a, b`: the magnitude of `b` with the sign of `a`.

@@ -133,21 +133,16 @@ pub fn div<T: Int>(a: T, b: T) -> T {
 
 /// `rem`, with the sign of `a`. The minimum by `-1` is zero.
 ///
-/// PTX leaves a remainder by zero open; see [`div`] for what the hardware does.
+/// PTX leaves a remainder by zero open; the hardware returns all ones.
 #[inline(always)]
 pub fn rem<T: Int>(a: T, b: T) -> T {
     if b.wide() == 0 {
-        return rem_by_zero(a);
+        return T::wrap(-1);
     }
     if T::BITS <= 32 {
         return T::wrap(i128::from((a.wide() as i64).wrapping_rem(b.wide() as i64)));
     }
     T::wrap(a.wide().wrapping_rem(b.wide()))
-}
-
-#[cold]
-fn rem_by_zero<T: Int>(_: T) -> T {
-    T::wrap(-1)
 }
 
 /// `add.cc` and `addc{.cc}` on the low `bits` (32 or 64): sum and carry out.

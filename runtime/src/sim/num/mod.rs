@@ -26,6 +26,9 @@ pub mod narrow;
 pub mod single;
 pub mod soft;
 
+#[cfg(test)]
+mod golden;
+
 use std::cmp::Ordering;
 
 /// Direction in which an inexact result is rounded.

@@ -50,6 +50,15 @@ pub(crate) const fn output(r: u32, mode: Mode) -> u32 {
     if mode.sat { saturate(r) } else { r }
 }
 
+/// With `.ftz`, flushes a result that rounding has lifted to the smallest normal number.
+#[inline(always)]
+fn flush_tiny(r: u32, mode: Mode, exact: impl FnOnce() -> Value) -> u32 {
+    if mode.ftz && F32.is_min_normal(r.into()) && soft::is_tiny(F32, exact()) {
+        return r & SIGN;
+    }
+    r
+}
+
 #[inline(always)]
 fn unary(a: u32, mode: Mode, near: fn(f32) -> f32, exact: fn(Value) -> Value) -> u32 {
     let a = input(a, mode.ftz);
@@ -73,6 +82,7 @@ fn binary(
         Rounding::Nearest => near(f32::from_bits(a), f32::from_bits(b)).to_bits(),
         round => soft::encode(F32, exact(decode(a), decode(b)), round) as u32,
     };
+    let r = flush_tiny(r, mode, || exact(decode(a), decode(b)));
     output(r, mode)
 }
 
@@ -102,13 +112,14 @@ pub fn mul(a: u32, b: u32, mode: Mode) -> u32 {
 #[inline]
 pub fn fma(a: u32, b: u32, c: u32, mode: Mode) -> u32 {
     let (a, b, c) = (input(a, mode.ftz), input(b, mode.ftz), input(c, mode.ftz));
+    let exact = || soft::fma(decode(a), decode(b), decode(c), mode.round);
     let r = match mode.round {
         Rounding::Nearest => {
             f32::from_bits(a).mul_add(f32::from_bits(b), f32::from_bits(c)).to_bits()
         }
-        round => soft::encode(F32, soft::fma(decode(a), decode(b), decode(c), round), round) as u32,
+        round => soft::encode(F32, exact(), round) as u32,
     };
-    output(r, mode)
+    output(flush_tiny(r, mode, exact), mode)
 }
 
 /// `div.rnd{.ftz}.f32`.
@@ -129,16 +140,16 @@ pub fn sqrt(a: u32, mode: Mode) -> u32 {
     unary(a, mode, f32::sqrt, soft::sqrt)
 }
 
-/// `neg{.ftz}.f32`. PTX leaves the sign of a negated NaN open; here it flips.
+/// `neg{.ftz}.f32`. PTX leaves the result for NaN open; it is the canonical one.
 #[inline]
 pub fn neg(a: u32, ftz: bool) -> u32 {
-    input(a, ftz) ^ SIGN
+    if is_nan(a) { NAN } else { input(a, ftz) ^ SIGN }
 }
 
-/// `abs{.ftz}.f32`. PTX leaves the sign of NaN open; here it is cleared.
+/// `abs{.ftz}.f32`. PTX leaves the result for NaN open; it is the canonical one.
 #[inline]
 pub fn abs(a: u32, ftz: bool) -> u32 {
-    input(a, ftz) & !SIGN
+    if is_nan(a) { NAN } else { input(a, ftz) & !SIGN }
 }
 
 /// `copysign.f32 d, a, b`: the magnitude of `b` with the sign of `a`.
@@ -301,6 +312,9 @@ mod tests {
         assert_eq!(add(1, 0, ftz), 0);
         assert_eq!(add(0x8000_0001, SIGN, ftz), SIGN);
         assert_eq!(mul(0x0080_0000, 0x3f00_0000, ftz), 0);
+        // Rounding alone would lift it to the smallest normal number.
+        assert_eq!(mul(0x8080_0000, 0x3f7f_ffff, ftz), SIGN);
+        assert_eq!(mul(0x8080_0000, 0x3f7f_ffff, Mode::RN), 0x8080_0000);
         let sat = Mode::RN.saturated();
         assert_eq!(add(ONE, ONE, sat), ONE);
         assert_eq!(sub(0, ONE, sat), 0);

@@ -28,7 +28,7 @@ pub const F64: Format = Format::ieee(11, 52, 0x7fff_ffff_ffff_ffff);
 pub const F32: Format = Format::ieee(8, 23, 0x7fff_ffff);
 /// tf32: the sign, exponent and top ten fraction bits of an f32.
 pub const TF32: Format =
-    Format { exponent: 8, fraction: 10, padding: 13, nan: 0x7fff_ffff, infinity: true };
+    Format { exponent: 8, fraction: 10, padding: 13, nan: 0x7fff_e000, infinity: true };
 /// IEEE binary16.
 pub const F16: Format = Format::ieee(5, 10, 0x7fff);
 /// bfloat16.
@@ -70,10 +70,10 @@ impl Format {
         if self.infinity { magnitude > self.top() } else { magnitude == self.sign() - 1 }
     }
 
-    /// Whether `bits` is a non-zero subnormal.
-    pub const fn is_subnormal(self, bits: u64) -> bool {
-        let magnitude = (bits & (self.sign() - 1)) >> self.padding;
-        magnitude != 0 && magnitude < 1 << self.fraction
+    /// Whether the magnitude is that of the smallest normal number.
+    #[inline(always)]
+    pub const fn is_min_normal(self, bits: u64) -> bool {
+        bits & (self.sign() - 1) == 1 << (self.fraction + self.padding)
     }
 }
 
@@ -155,6 +155,16 @@ pub fn encode(format: Format, value: Value, round: Rounding) -> u64 {
         Value::Infinite(negative) => with_sign(format, negative, overflow(format, true)),
         Value::Finite(finite) => encode_finite(format, finite, round),
     }
+}
+
+/// Whether a value that is not zero lies below the normal numbers of `format`.
+///
+/// The hardware's `.ftz` looks at the exact result: one that only rounding lifts to the smallest
+/// normal number is flushed.
+pub fn is_tiny(format: Format, value: Value) -> bool {
+    let Value::Finite(Finite { significand, exponent, .. }) = value else { return false };
+    let leading = exponent + 127 - significand.leading_zeros() as i32;
+    significand != 0 && leading < 1 - format.bias()
 }
 
 fn with_sign(format: Format, negative: bool, magnitude: u64) -> u64 {
