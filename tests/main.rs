@@ -1,5 +1,7 @@
 //! The cross-crate tests, one module a layer (see `docs/src/architecture.md`).
 
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 mod dsl;
 mod examples;
 mod foreign_ptx;

@@ -78,7 +78,8 @@ fn unsafe_has_its_place() {
         let allowed = UNSAFE_FOLDERS.iter().any(|folder| path.starts_with(folder));
         let blocks = text.lines().filter(|line| line.contains("unsafe {")).count();
         let documented = text.matches("SAFETY:").count();
-        assert!(blocks <= documented, "{path}: {blocks} unsafe blocks, {documented} promises");
+        let mistake = path.starts_with("ui-tests/fail/");
+        assert!(blocks <= documented || mistake, "{path}: {blocks} unsafe blocks undocumented");
         if !allowed && path.starts_with("runtime/src/sim/") {
             assert_eq!(blocks, 0, "{path}: the simulator is safe Rust");
         }

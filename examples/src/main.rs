@@ -27,7 +27,8 @@ fn run(names: &[String]) -> Result<bool, String> {
     println!("{:<16} {:>9}  {:>9}  {:>9}", "kernel", "elements", "error", "allowed");
     let mut good = true;
     for example in chosen {
-        let outcome = (example.run)(&device).map_err(|error| format!("{}: {error}", example.name))?;
+        let outcome =
+            (example.run)(&device).map_err(|error| format!("{}: {error}", example.name))?;
         let verdict = if outcome.passed() { "agrees" } else { "DIFFERS" };
         good &= outcome.passed();
         println!(

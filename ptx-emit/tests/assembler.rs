@@ -72,7 +72,7 @@ fn what_verify_rejects_the_assembler_refuses() {
     }
     let target = Target { sm: 100, suffix: Some('a'), debug: false };
     let mut taken = Vec::new();
-    for (index, row) in ROWS.iter().enumerate() {
+    for index in 0..ROWS.len() {
         let (drawn, why): (Vec<Drawn>, Vec<String>) =
             draw::invalid(index, samples(40)).into_iter().unzip();
         let mut accepted: Vec<bool> = vec![true; drawn.len()];
@@ -136,7 +136,7 @@ fn no_row_assembles_for_an_older_machine() {
         return;
     }
     let mut groups: BTreeMap<((u8, u8), u32), Vec<Drawn>> = BTreeMap::new();
-    for (index, row) in ROWS.iter().enumerate() {
+    for index in 0..ROWS.len() {
         for it in draw::row(index, samples(24), false) {
             let since = required(&it.function);
             let (version, sm) = (draw::version(since), since.sm.max(OLDEST_SM));

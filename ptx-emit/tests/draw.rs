@@ -102,7 +102,7 @@ pub(crate) fn invalid(index: usize, limit: usize) -> Vec<(Drawn, String)> {
         let mut operands = |n| right.below(n);
         let mut sampler = Sampler::new(&mut modifiers, &mut operands);
         let op = ROWS[index].1(&mut sampler);
-        check(op, &sampler).err()
+        check(op, &sampler).err().map(|refused| *refused)
     });
     tries.take(limit).collect()
 }

@@ -1,5 +1,7 @@
 //! Tests of the PTX library: each file is one promise.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 mod assembler;
 mod draw;
 mod foreign;

@@ -12,9 +12,9 @@ use crate::draw::{self, Rng};
 
 #[test]
 fn every_row_reads_back_what_it_prints() {
-    for index in 0..ROWS.len() {
+    for (index, row) in ROWS.iter().enumerate() {
         let drawn = draw::row(index, 400, true);
-        assert!(!drawn.is_empty(), "no valid instruction of the row `{}` was drawn", ROWS[index].0);
+        assert!(!drawn.is_empty(), "no valid instruction of the row `{}` was drawn", row.0);
         for it in drawn {
             let row = it.op.name();
             let module = draw::module((8, 8), Target::sm(90), vec![it.function]);
@@ -161,7 +161,7 @@ fn body(rng: &mut Rng, name: &str, callees: &[Function]) -> Function {
         insts.push(Inst { guard: (rng.below(3) == 0).then_some(guard), op });
     }
     let mut function = sampler.function(name, insts);
-    function.vars = some(rng, 3, |rng, at| local_variable(rng, at));
+    function.vars = some(rng, 3, local_variable);
     let statements = function.body.get_or_insert_default();
     for _ in 0..rng.below(4) {
         let at = rng.below(statements.len());

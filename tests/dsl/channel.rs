@@ -92,6 +92,7 @@ fn the_last_element_is_in_bounds() {
 #[test]
 fn shared_arrays_are_checked() {
     let body = "let t = shared_mem![i32; 64]; let i = thread_idx_x() as i64; t[i] = 1;
+                bar_sync();
                 if i == 9 { t[i + k] = 2; }";
     let (_, words) = run(body, 55);
     demand_fault(&words, 9, 64, 64);

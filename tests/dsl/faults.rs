@@ -120,14 +120,13 @@ fn printing(x: &[f32], n: u32) {
 #[test]
 fn prints_arrive_at_synchronisation() -> Result<()> {
     let device = crate::device();
-    let heard = Arc::new(Mutex::new(String::new()));
+    let heard = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&heard);
-    device.print_to(move |text| sink.lock().unwrap().push_str(text));
+    device.print_to(move |line| sink.lock().unwrap().push(line.to_owned()));
     let x = device.alloc_from(&[0.5f32, 1.5])?;
     printing::launch(&device, &x, 2)?;
     device.synchronize()?;
-    let heard = heard.lock().unwrap();
-    let mut lines: Vec<&str> = heard.lines().collect();
+    let mut lines = heard.lock().unwrap().clone();
     // The order among threads is open.
     lines.sort_unstable();
     assert_eq!(lines, ["x[0] = 0.5, false", "x[1] = 1.5, true"]);

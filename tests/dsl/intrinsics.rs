@@ -40,9 +40,8 @@ fn run_grid<A: Element, R: Element>(
     x: &[A],
     out: &[R],
 ) -> Vec<R> {
-    let source = format!(
-        "fn kernel(x: &[{a}], y: &mut [{r}]) {{ let t = thread_rank(); {{ {body} }} }}"
-    );
+    let source =
+        format!("fn kernel(x: &[{a}], y: &mut [{r}]) {{ let t = thread_rank(); {{ {body} }} }}");
     let [bx, by, bz] = block;
     let attributes = format!("block_size = ({bx}, {by}, {bz}), unchecked{attributes}");
     let kernel = load(device, &attributes, &source);

@@ -43,7 +43,7 @@ fn a_barrier_in_each_branch() {
 
 #[test]
 fn a_barrier_for_another_number_of_threads() {
-    caught(FaultKind::Illegal, "bar.sync 1, 40;", Shape(1, 64));
+    caught(FaultKind::Illegal, "mov.u32 %r1, 40;\nbar.sync 1, %r1;", Shape(1, 64));
     let body = "setp.lt.u32 %p1, %tid, 32;\n@%p1 bra $low;\nbar.sync 1, 64;\nbra $end;\n\
                 $low:\nbar.sync 1, 96;\n$end:";
     caught(FaultKind::Illegal, body, Shape(1, 96));

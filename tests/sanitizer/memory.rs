@@ -29,7 +29,7 @@ fn global_store_out_of_bounds() {
 
 #[test]
 fn shared_load_out_of_bounds() {
-    let body = |offset: u32| format!("st.shared.u32 [{offset}], %tid;");
+    let body = |offset: u32| format!("mov.u32 %r1, {offset};\nst.shared.u32 [%r1], %tid;");
     caught(FaultKind::OutOfBounds, &body(1024 + 256), ONE);
     passes(&body(1024 + 252), ONE);
 }
@@ -52,7 +52,7 @@ fn local_and_null_out_of_bounds() {
 fn misaligned_access() {
     caught(FaultKind::Misaligned, "st.global.u32 [%out+2], %tid;", ONE);
     caught(FaultKind::Misaligned, "st.global.v4.u32 [%out+8], {%tid, %tid, %tid, %tid};", ONE);
-    caught(FaultKind::Misaligned, "st.shared.u64 [4], %out;", ONE);
+    caught(FaultKind::Misaligned, "st.shared.u64 [tile+4], %out;", ONE);
     passes("st.global.v4.u32 [%out+16], {%tid, %tid, %tid, %tid};", ONE);
 }
 

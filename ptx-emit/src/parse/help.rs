@@ -72,24 +72,29 @@ fn modifier(opcode: &str) -> Option<String> {
     nearest(odd, words()).map(|near| format!("did you mean `.{near}`?"))
 }
 
-/// The candidate that takes the fewest changes, at most a third of its length.
+/// The candidate that is least far, at most a change for every third of its characters.
 fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let rated = candidates.map(|it| (distance(name, it), it));
-    let (changes, near) = rated.min_by_key(|(changes, _)| *changes)?;
-    (changes * 3 <= near.len().max(3)).then_some(near)
+    let key = |(far, it): &(usize, &str)| (*far, it.len().abs_diff(name.len()));
+    let (far, near) = rated.min_by_key(key)?;
+    (far * 3 <= near.len().max(3) * REPLACE).then_some(near)
 }
 
-/// Characters to insert, delete, replace or swap with their neighbour.
+/// What a changed character counts, and one too many, one too few or two that are swapped.
+const REPLACE: usize = 3;
+const SLIP: usize = 2;
+
+/// Characters to insert, delete, replace or swap with their neighbour, weighed.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(32).collect(), b.chars().collect());
-    let mut rows = vec![(0..=b.len()).collect::<Vec<usize>>()];
+    let mut rows = vec![(0..=b.len()).map(|j| j * SLIP).collect::<Vec<usize>>()];
     for (i, x) in a.iter().enumerate() {
-        let mut row = vec![i + 1];
+        let mut row = vec![(i + 1) * SLIP];
         for (j, y) in b.iter().enumerate() {
-            let changed = rows[i][j] + usize::from(x != y);
-            let mut least = changed.min(rows[i][j + 1] + 1).min(row[j] + 1);
+            let changed = rows[i][j] + REPLACE * usize::from(x != y);
+            let mut least = changed.min(rows[i][j + 1] + SLIP).min(row[j] + SLIP);
             if i > 0 && j > 0 && *x == b[j - 1] && a[i - 1] == *y {
-                least = least.min(rows[i - 1][j - 1] + 1);
+                least = least.min(rows[i - 1][j - 1] + SLIP);
             }
             row.push(least);
         }

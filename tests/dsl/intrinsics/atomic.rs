@@ -93,7 +93,9 @@ fn exchanges_lose_nothing() {
         let body = format!("let old = atomic_exch(&mut y[0], (g + 1) as {ty}); y[g + 1] = old;");
         let n = (BLOCKS * THREADS) as usize;
         let got: Vec<f64> = match ty {
-            "i32" | "u32" => run(ty, "", &body, &vec![0u32; n + 1]).into_iter().map(f64::from).collect(),
+            "i32" | "u32" => {
+                run(ty, "", &body, &vec![0u32; n + 1]).into_iter().map(f64::from).collect()
+            }
             "f32" => run(ty, "", &body, &vec![0f32; n + 1]).into_iter().map(f64::from).collect(),
             "f64" => run(ty, "", &body, &vec![0f64; n + 1]),
             _ => run(ty, "", &body, &vec![0u64; n + 1]).into_iter().map(|it| it as f64).collect(),

@@ -138,7 +138,9 @@ fn products_and_distances() {
     });
     let wide: Vec<(u64, u64)> = all
         .iter()
-        .map(|(x, y)| (u64::from(*x) * 0x1_0000_0001, u64::from(*y) * 0x1_2345_6789))
+        .map(|(x, y)| {
+            (u64::from(*x).wrapping_mul(0x1_0000_0001), u64::from(*y).wrapping_mul(0x1_2345_6789))
+        })
         .collect();
     check_pairs(&device, ["u64"; 3], "mul_hi(x, y)", &wide, |x, y| {
         ((u128::from(x) * u128::from(y)) >> 64) as u64

@@ -3,13 +3,7 @@
 use super::{Random, device, run_grid};
 
 /// Demands that `got` is near `want`: within `relative(x)` times 2^-22 of it, or within `beside`.
-fn check(
-    call: &str,
-    values: &[f32],
-    want: fn(f64) -> f64,
-    relative: fn(f64) -> f64,
-    beside: f64,
-) {
+fn check(call: &str, values: &[f32], want: fn(f64) -> f64, relative: fn(f64) -> f64, beside: f64) {
     let device = device();
     let body = format!(
         "let i = block_idx_x() * 64 + t; if i < {} {{ let v = x[i]; y[i] = {call}; }}",
@@ -61,7 +55,18 @@ fn circle_functions() {
 #[test]
 fn hyperbolic_tangents_do_not_overflow() {
     let mut values = between(-12.0, 12.0);
-    values.extend([44.0, 45.0, 89.0, 1e4, 3e38, f32::INFINITY, -44.0, -1e30, f32::NEG_INFINITY, 0.0]);
+    values.extend([
+        44.0,
+        45.0,
+        89.0,
+        1e4,
+        3e38,
+        f32::INFINITY,
+        -44.0,
+        -1e30,
+        f32::NEG_INFINITY,
+        0.0,
+    ]);
     check("tanh(v)", &values, f64::tanh, |_| 4.0, 2f64.powi(-21));
     check("fast::tanh(v)", &values, f64::tanh, |_| 2048.0, 0.0);
 }

@@ -8,11 +8,33 @@ use super::{Random, check_pairs, device, pairs};
 /// Numbers of every kind, without NaN.
 fn numbers() -> Vec<f64> {
     let mut values = vec![
-        0.0, -0.0, 0.5, -0.5, 1.5, 2.5, -2.5, 0.49999997, 0.1, -7.75, 1e-7, 8388607.5, 1e30, -1e30,
-        f64::INFINITY, f64::NEG_INFINITY, 1e-45, 6e-8, 1.0, -1.0, 1023.5, 0.999_999_999_999_999_9,
+        0.0,
+        -0.0,
+        0.5,
+        -0.5,
+        1.5,
+        2.5,
+        -2.5,
+        0.49999997,
+        0.1,
+        -7.75,
+        1e-7,
+        8388607.5,
+        1e30,
+        -1e30,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+        1e-45,
+        6e-8,
+        1.0,
+        -1.0,
+        1023.5,
+        0.999_999_999_999_999_9,
     ];
     let mut random = Random::new();
-    values.extend((0..40).map(|_| (random.unit() - 0.5) * 2f64.powi((random.bits() % 40) as i32 - 10)));
+    values.extend(
+        (0..40).map(|_| (random.unit() - 0.5) * 2f64.powi((random.bits() % 40) as i32 - 10)),
+    );
     values
 }
 
@@ -86,7 +108,9 @@ fn fused_sums_round_once() {
     let device = device();
     let mut random = Random::new();
     let mut numbers = || -> Vec<f64> {
-        (0..60).map(|_| (random.unit() - 0.5) * 2f64.powi((random.bits() % 24) as i32 - 12)).collect()
+        (0..60)
+            .map(|_| (random.unit() - 0.5) * 2f64.powi((random.bits() % 24) as i32 - 12))
+            .collect()
     };
     let all = pairs(&numbers(), &numbers());
     let single: Vec<_> = all.iter().map(|(x, y)| (*x as f32, *y as f32)).collect();
@@ -101,8 +125,12 @@ fn fused_sums_round_once() {
 fn fused_sums_of_short_floats_round_once() {
     let device = device();
     let steps = |unit: f64| -> Vec<f64> { (1..40).map(|n| 1.0 + f64::from(n) * unit).collect() };
-    for (name, scalar, unit) in [("f16", Scalar::F16, 2f64.powi(-10)), ("bf16", Scalar::Bf16, 2f64.powi(-7))] {
-        for c in [1.0, -1.0, 0.0, 2f64.powi(-20), -(2f64.powi(-20)), 300.0, unit / 2.0, 2f64.powi(9)] {
+    for (name, scalar, unit) in
+        [("f16", Scalar::F16, 2f64.powi(-10)), ("bf16", Scalar::Bf16, 2f64.powi(-7))]
+    {
+        for c in
+            [1.0, -1.0, 0.0, 2f64.powi(-20), -(2f64.powi(-20)), 300.0, unit / 2.0, 2f64.powi(9)]
+        {
             let values = steps(unit);
             let bits = |x: f64| Value::float(scalar, x).bits() as u16;
             let all = pairs(&values, &values);
@@ -124,7 +152,9 @@ fn short_floats_widen_and_round() {
     let values: Vec<f32> = numbers().into_iter().map(|x| x as f32).collect();
     let none = pairs(&values, &[0u8]);
     let half = ["f32", "u8", "u16"];
-    check_pairs(&device, half, "f16::from_f32(x).to_bits()", &none, |x, _| f16::from_f32(x).to_bits());
+    check_pairs(&device, half, "f16::from_f32(x).to_bits()", &none, |x, _| {
+        f16::from_f32(x).to_bits()
+    });
     check_pairs(&device, half, "bf16::from_f32(x).to_bits()", &none, |x, _| {
         bf16::from_f32(x).to_bits()
     });

@@ -124,7 +124,7 @@ macro_rules! signed {
             check_pairs(&device, [name, "u8", name], "abs(x)", &none, |x, _| x.wrapping_abs());
             let least = [(<$ty>::MIN, -1 as $ty)];
             check_pairs(&device, [name; 3], "x.wrapping_div(y)", &least, |x, _| x);
-            check_pairs(&device, [name; 3], "x.wrapping_rem(y)", &least, |_, _| 0);
+            check_pairs(&device, [name; 3], "x.wrapping_rem(y)", &least, |_, _| 0 as $ty);
         }
     )* };
 }

@@ -20,9 +20,8 @@ fn check_hints<T: Element + Default>(ty: &str, of: fn(usize) -> T) {
         assert!(got.eq(want), "load_{hint} of {ty}");
     }
     for hint in ["wb", "cg", "cs", "wt", "stream"] {
-        let body = format!(
-            "prefetch_l1(&x[t]); prefetch_l2(&x[t]); store_{hint}(&mut y[31 - t], x[t]);"
-        );
+        let body =
+            format!("prefetch_l1(&x[t]); prefetch_l2(&x[t]); store_{hint}(&mut y[31 - t], x[t]);");
         let got = run_block(&device, BLOCK, "", [ty; 2], &body, &x, &out);
         let (got, want) = (got.iter().map(|it| it.bits()), x.iter().rev().map(|it| it.bits()));
         assert!(got.eq(want), "store_{hint} of {ty}");
@@ -122,10 +121,11 @@ fn vectors_are_checked_as_a_whole() {
     for (k, want) in cases {
         assert_eq!(fault_of(load, k), want, "{k}");
     }
-    let store = "let mut s = shared_mem![f32; 8]; let v = f32x2::new(1.0, 2.0); store_vec2(s, k, v);";
+    let store =
+        "let mut s = shared_mem![f32; 8]; let v = f32x2::new(1.0, 2.0); store_vec2(s, k, v);";
     for (k, want) in [(0, None), (6, None), (8, Some(0)), (3, Some(1)), (-2, Some(0))] {
         assert_eq!(fault_of(store, k), want, "{k}");
     }
-    assert_eq!(fault_of("let v = load_vec4(x, 6); y[0] = v.x;", 0).is_some(), true);
-    assert_eq!(fault_of("let v = load_vec4(x, 2); y[0] = v.x;", 0).is_some(), true);
+    assert!(fault_of("let v = load_vec4(x, 6); y[0] = v.x;", 0).is_some());
+    assert!(fault_of("let v = load_vec4(x, 2); y[0] = v.x;", 0).is_some());
 }

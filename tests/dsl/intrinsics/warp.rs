@@ -99,7 +99,10 @@ fn votes() {
     assert_eq!(ask(&format!("{p} y[t] = vote_uni(p) as u32;")), halves(0, 1));
     assert_eq!(ask(&format!("{p} y[t] = ballot(p);")), halves(!0 << 21, !0));
     assert_eq!(ask("y[t] = active_mask();"), halves(!0, !0));
-    assert_eq!(ask("if lane_id() < 4 { y[t] = ballot_mask(0xf, t % 2 == 1); }")[..5], [10, 10, 10, 10, 0]);
+    assert_eq!(
+        ask("if lane_id() < 4 { y[t] = ballot_mask(0xf, t % 2 == 1); }")[..5],
+        [10, 10, 10, 10, 0]
+    );
 }
 
 #[test]
@@ -127,7 +130,9 @@ fn reductions_in_hardware() {
     let device = device();
     let x: Vec<u32> = (0..THREADS as u32).map(|t| t.wrapping_mul(0x9e37_79b9)).collect();
     let signed: Vec<i32> = x.iter().map(|x| x.cast_signed()).collect();
-    let ask = |op: &str| -> Vec<u32> { run(&device, ["u32"; 2], &format!("y[t] = redux_{op}(x[t]);"), &x) };
+    let ask = |op: &str| -> Vec<u32> {
+        run(&device, ["u32"; 2], &format!("y[t] = redux_{op}(x[t]);"), &x)
+    };
     let first = &x[..32];
     assert_eq!(ask("add")[5], first.iter().fold(0, |a: u32, b| a.wrapping_add(*b)));
     assert_eq!(ask("min")[5], *first.iter().min().unwrap());

@@ -24,6 +24,7 @@ pub enum Constant {
 type Result<T> = std::result::Result<T, Option<Box<Diag>>>;
 
 /// Evaluates an expression whose types are settled.
+#[expect(clippy::too_many_lines, reason = "an arm for each form")]
 pub(super) fn eval(cx: &mut Infer<'_>, expr: &Expr) -> Result<Constant> {
     match &expr.kind {
         ExprKind::Lit(lit) => {
@@ -53,12 +54,9 @@ pub(super) fn eval(cx: &mut Infer<'_>, expr: &Expr) -> Result<Constant> {
             Ok(Constant::Array(vec![elem; len as usize]))
         }
         ExprKind::Index(base, index) => element(cx, base, index),
-        ExprKind::Field(base, Member::Index(field, _)) => match eval(cx, base)? {
-            Constant::Tuple(elems) => {
-                elems.into_iter().nth(*field as usize).ok_or_else(|| not_constant(expr))
-            }
-            Constant::Scalar(_) | Constant::Array(_) => Err(not_constant(expr)),
-        },
+        ExprKind::Field(base, Member::Index(at, _)) => {
+            field(cx, base, *at)?.ok_or_else(|| not_constant(expr))
+        }
         ExprKind::If(cond, then, otherwise) => {
             if scalar(cx, cond)?.as_bool() {
                 block(cx, expr, then)
@@ -72,9 +70,7 @@ pub(super) fn eval(cx: &mut Infer<'_>, expr: &Expr) -> Result<Constant> {
             for arg in args {
                 values.push(scalar(cx, arg)?);
             }
-            let row = crate::intrinsics::method(&name.to_string());
-            let value = row.and_then(|row| method(row.op, &values));
-            value.map(Constant::Scalar).ok_or_else(|| not_constant(expr))
+            called(&name.to_string(), &values).ok_or_else(|| not_constant(expr))
         }
         ExprKind::Error(_) => Err(None),
         ExprKind::Local(..)
@@ -98,6 +94,20 @@ pub(super) fn eval(cx: &mut Infer<'_>, expr: &Expr) -> Result<Constant> {
         | ExprKind::Assert(..)
         | ExprKind::Print(..) => Err(not_constant(expr)),
     }
+}
+
+/// A field of a tuple; `None` of anything else.
+fn field(cx: &mut Infer<'_>, base: &Expr, at: u32) -> Result<Option<Constant>> {
+    Ok(match eval(cx, base)? {
+        Constant::Tuple(elems) => elems.into_iter().nth(at as usize),
+        Constant::Scalar(_) | Constant::Array(_) => None,
+    })
+}
+
+/// The value of a method, if it is known while compiling.
+fn called(name: &str, values: &[Value]) -> Option<Constant> {
+    let row = crate::intrinsics::method(name)?;
+    method(row.op, values).map(Constant::Scalar)
 }
 
 fn not_constant(expr: &Expr) -> Option<Box<Diag>> {

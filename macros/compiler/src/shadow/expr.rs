@@ -63,17 +63,7 @@ impl Shadow<'_> {
                 }
             }
             ExprKind::Index(base, index) => self.index(base, index, span),
-            ExprKind::Field(base, member) => {
-                let base = self.operand(base);
-                match member {
-                    Member::Index(field, at) => {
-                        let mut field = Literal::u32_unsuffixed(*field);
-                        field.set_span(*at);
-                        quote_spanned!(*at=> #base.#field)
-                    }
-                    Member::Named(name) => quote_spanned!(name.span()=> #base.#name),
-                }
-            }
+            ExprKind::Field(base, member) => self.field(base, member),
             ExprKind::Tuple(elems) => {
                 let elems = elems.iter().map(|elem| self.expr(elem));
                 quote_spanned!(span=> (#(#elems,)*))
@@ -105,6 +95,18 @@ impl Shadow<'_> {
                 quote_spanned!(ty.span()=> #ty::#function(#(#args),*))
             }
             _ => self.effect(expr, span),
+        }
+    }
+
+    fn field(&self, base: &Expr, member: &Member) -> TokenStream {
+        let base = self.operand(base);
+        match member {
+            Member::Index(field, at) => {
+                let mut field = Literal::u32_unsuffixed(*field);
+                field.set_span(*at);
+                quote_spanned!(*at=> #base.#field)
+            }
+            Member::Named(name) => quote_spanned!(name.span()=> #base.#name),
         }
     }
 

@@ -47,7 +47,7 @@ pub fn cos(a: u32, ftz: bool) -> u32 {
 /// So the result is as bad for large angles as it is there; PTX bounds the error in `[-π, π]` only.
 fn turn(a: f64) -> f64 {
     let turns = f64::from(a as f32 * std::f32::consts::FRAC_1_PI * 0.5);
-    turns.fract() * std::f64::consts::TAU
+    (turns.fract() * std::f64::consts::TAU).copysign(a)
 }
 
 /// `tanh.approx.f32`: subnormals stay, relative error up to `2^-11`.

@@ -133,7 +133,7 @@ impl Lower<'_> {
         new: impl Fn(&mut Self, Operand) -> Operand,
     ) -> Operand {
         let old = self.fresh(at.elem);
-        let first = self.load_from(at);
+        let first = self.atomic_load(at, Ordering { order: Order::Relaxed, ..ordering });
         self.assign(old, first);
         let again = self.label();
         self.place_head(again);
