@@ -6,6 +6,7 @@ mod dsl;
 mod examples;
 mod foreign_ptx;
 mod kernels;
+mod runtime;
 mod sanitizer;
 mod tidy;
 

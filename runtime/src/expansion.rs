@@ -4,6 +4,7 @@ use std::ffi::c_void;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use crate::backend::Queue;
 use crate::buffer::{GpuBuffer, Memory};
@@ -312,6 +313,31 @@ pub fn launch<const N: usize>(
     let set = if kernel.spec.uses_channel { N - 2 } else { N };
     assert_eq!(args.len, set, "arguments of kernel `{}`", kernel.spec.name);
     launch_dynamic(kernel, stream, config, (&mut args.values, &args.memory), &mut pointers)
+}
+
+/// The time of `count` calls of the driver's own launch with these arguments, for comparison with
+/// as many of [`launch`]; none on the simulator.
+///
+/// # Errors
+/// As [`launch`].
+pub fn time_raw_launches<const N: usize>(
+    kernel: &'static KernelDef,
+    stream: &Stream,
+    config: LaunchConfig,
+    mut args: Args<'_, N>,
+    count: u32,
+) -> Result<Option<Duration>> {
+    let mut pointers: [*mut c_void; N] = [ptr::null_mut(); N];
+    let (values, block) = (&mut args.values, kernel.spec.block);
+    launch_dynamic(kernel, stream, config, (values, &args.memory), &mut pointers)?;
+    match &stream.state()?.queue {
+        Queue::Cuda(queue) => {
+            let function = kernel.function(queue.context())?;
+            let shape = [config.grid, block];
+            function.time_raw_launches(queue, shape, values, &mut pointers, count).map(Some)
+        }
+        Queue::Sim(_) => Ok(None),
+    }
 }
 
 /// [`launch`] for any number of arguments, so that there is one of it.

@@ -4,6 +4,7 @@ use std::ffi::{CStr, CString, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use cudarc::driver::sys::{
     self, CUfunc_st, CUfunction_attribute as Attribute, CUjit_option, CUmod_st,
@@ -138,6 +139,30 @@ impl Function {
             )
         };
         check("cuLaunchKernel", code)
+    }
+
+    /// The time of `count` calls of the driver's own launch, as a measure for [`Function::launch`].
+    pub(crate) fn time_raw_launches(
+        &self,
+        stream: &RawStream,
+        [grid, block]: [[u32; 3]; 2],
+        arguments: &[u64],
+        pointers: &mut [*mut c_void],
+        count: u32,
+    ) -> Result<Duration> {
+        // The first makes the context current and sets the pointers.
+        self.launch(stream, [grid, block], 0, arguments, pointers)?;
+        let (function, queue, pointers) = (self.raw.0, stream.raw(), pointers.as_mut_ptr());
+        let ([gx, gy, gz], [bx, by, bz], extra) = (grid, block, ptr::null_mut());
+        let start = Instant::now();
+        for _ in 0..count {
+            // SAFETY: As in `launch`, which has just filled `pointers` with places in `arguments`.
+            let code = unsafe {
+                sys::cuLaunchKernel(function, gx, gy, gz, bx, by, bz, 0, queue, pointers, extra)
+            };
+            check("cuLaunchKernel", code)?;
+        }
+        Ok(start.elapsed())
     }
 
     /// Beyond 48 KB a kernel must ask for its dynamic shared memory.

@@ -1,0 +1,198 @@
+//! Launches, faults, prints, graphs, streams and events of a kernel, on any device.
+//!
+//! Faults are kept per stream, so each test has its own.
+
+use std::sync::{Arc, Mutex};
+
+use firesteel::Stream;
+use firesteel::prelude::*;
+
+#[gpu_kernel(block_size = 32)]
+fn scale(x: &[f32], y: &mut [f32], a: f32, n: u32) {
+    let i = block_idx_x() * block_dim_x() + thread_idx_x();
+    if i < n {
+        y[i] = a * x[i];
+    }
+}
+
+#[gpu_kernel(block_size = 32)]
+fn announce(a: f32, n: u32) {
+    if thread_idx_x() == 2 {
+        gpu_println!("a = {:.2}, n = {}", a, n);
+    }
+}
+
+/// A device whose prints the test does not show, and a stream of its own.
+fn stream() -> (Device, Stream) {
+    let device = crate::device();
+    let stream = device.create_stream().unwrap();
+    (device, stream)
+}
+
+fn ramp(n: usize) -> Vec<f32> {
+    (0..n).map(|i| i as f32).collect()
+}
+
+#[test]
+fn a_kernel_gives_the_reference() {
+    let (device, stream) = stream();
+    for n in [0usize, 1, 31, 32, 33, 1000] {
+        let x = device.alloc_from(&ramp(n)).unwrap();
+        let mut y = device.alloc_zeros(n).unwrap();
+        let config = Grid::cover(n as u32, 32);
+        scale::launch_on(&stream, config, &x, &mut y, 3.0, n as u32).unwrap();
+        let want: Vec<f32> = ramp(n).iter().map(|x| 3.0 * x).collect();
+        assert_eq!(y.to_host(&device).unwrap(), want);
+    }
+}
+
+#[test]
+fn reading_a_result_reports_its_kernels_fault() {
+    let (device, stream) = stream();
+    let x = device.alloc_from(&ramp(10)).unwrap();
+    let mut y = device.alloc_zeros(20).unwrap();
+    scale::launch_on(&stream, Grid::cover(20, 32), &x, &mut y, 1.0, 20).unwrap();
+    let error = y.to_host(&device).unwrap_err();
+    assert!(error.to_string().contains("out of bounds for `x` of length 10"), "{error}");
+    assert_eq!(y.to_host(&device).unwrap()[..10], ramp(10));
+}
+
+#[test]
+fn prints_are_formatted_as_rust_formats() {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let (device, stream) = stream();
+    let sink = Arc::clone(&lines);
+    device.print_to(move |line| sink.lock().unwrap().push(line.to_owned()));
+    announce::launch_on(&stream, Grid::cover(5, 32), 0.125, 5).unwrap();
+    stream.synchronize().unwrap();
+    assert_eq!(*lines.lock().unwrap(), ["a = 0.12, n = 5"]);
+}
+
+#[test]
+fn a_graph_runs_what_was_captured() {
+    let (device, stream) = stream();
+    let mut x = device.alloc_from(&ramp(64)).unwrap();
+    let mut y = device.alloc_zeros(64).unwrap();
+    let mut z = device.alloc_zeros(64).unwrap();
+    let graph = stream
+        .capture(|| {
+            scale::launch_on(&stream, Grid::cover(64, 32), &x, &mut y, 2.0, 64)?;
+            z.copy_from_buffer_on(&stream, &y)
+        })
+        .unwrap();
+    assert_eq!(z.to_host(&device).unwrap(), [0.0; 64]);
+    for start in [1.0f32, 5.0] {
+        x.copy_from(&[start; 64]).unwrap();
+        graph.launch(&stream).unwrap();
+        assert_eq!(z.to_host(&device).unwrap(), [2.0 * start; 64]);
+    }
+}
+
+#[test]
+fn a_fault_in_a_graph_is_reported_at_each_replay() {
+    let (device, stream) = stream();
+    let x = device.alloc_from(&ramp(64)).unwrap();
+    let mut y = device.alloc_zeros(10).unwrap();
+    let config = Grid::cover(64, 32);
+    let graph = stream.capture(|| scale::launch_on(&stream, config, &x, &mut y, 2.0, 64)).unwrap();
+    // The graph keeps what it works on.
+    drop((x, y));
+    stream.synchronize().unwrap();
+    let other = device.create_stream().unwrap();
+    for _ in 0..2 {
+        graph.launch(&other).unwrap();
+        let Err(Error::Fault(fault)) = other.synchronize() else { panic!("10 is out of bounds") };
+        assert_eq!(fault.kernel, "scale");
+    }
+}
+
+#[test]
+fn a_failed_capture_leaves_the_stream_usable() {
+    let (device, stream) = stream();
+    let error = stream.capture(|| stream.alloc_zeros::<f32>(4).map(drop)).unwrap_err();
+    assert!(matches!(error, Error::Capture { what: "an allocation" }), "{error}");
+    let error = stream.capture(|| stream.synchronize()).unwrap_err();
+    assert!(matches!(error, Error::Capture { .. }), "{error}");
+    let x = device.alloc_from(&ramp(4)).unwrap();
+    let mut y = stream.alloc_zeros(4).unwrap();
+    scale::launch_on(&stream, Grid::cover(4, 32), &x, &mut y, 1.0, 4).unwrap();
+    assert_eq!(y.to_host(&device).unwrap(), ramp(4));
+}
+
+#[test]
+fn a_second_stream_joins_a_capture_through_an_event() {
+    let (device, stream) = stream();
+    let side = device.create_stream().unwrap();
+    let x = device.alloc_from(&ramp(8)).unwrap();
+    let (mut y, mut z) = (device.alloc_zeros(8).unwrap(), device.alloc_zeros(8).unwrap());
+    let graph = stream
+        .capture(|| {
+            side.wait(&stream.record()?)?;
+            scale::launch_on(&side, Grid::cover(8, 32), &x, &mut y, 2.0, 8)?;
+            scale::launch_on(&stream, Grid::cover(8, 32), &x, &mut z, 3.0, 8)?;
+            stream.wait(&side.record()?)
+        })
+        .unwrap();
+    side.synchronize().unwrap();
+    assert_eq!(y.to_host(&device).unwrap(), [0.0; 8]);
+    graph.launch(&stream).unwrap();
+    assert_eq!(y.to_host(&device).unwrap()[7], 14.0);
+    assert_eq!(z.to_host(&device).unwrap()[7], 21.0);
+}
+
+#[test]
+fn arguments_of_another_device_are_named() {
+    let (device, stream) = stream();
+    let x = Device::sim().alloc_from(&ramp(4)).unwrap();
+    let mut y = device.alloc_zeros(4).unwrap();
+    let error = scale::launch_on(&stream, Grid::cover(4, 32), &x, &mut y, 1.0, 4).unwrap_err();
+    assert!(error.to_string().starts_with("argument `x` of kernel `scale` must be on"), "{error}");
+}
+
+#[test]
+fn events_measure_time() {
+    let (device, stream) = stream();
+    let x = device.alloc_from(&ramp(1000)).unwrap();
+    let mut y = device.alloc_zeros(1000).unwrap();
+    let before = stream.record().unwrap();
+    for _ in 0..4 {
+        scale::launch_on(&stream, Grid::cover(1000, 32), &x, &mut y, 1.0, 1000).unwrap();
+    }
+    let after = stream.record().unwrap();
+    after.synchronize().unwrap();
+    assert!(before.is_reached().unwrap());
+    assert!(before.elapsed(&after).unwrap() > std::time::Duration::ZERO);
+}
+
+#[test]
+fn a_destroyed_stream_says_so() {
+    let (device, stream) = stream();
+    let x = device.alloc_from(&ramp(4)).unwrap();
+    let mut y = device.alloc_zeros(4).unwrap();
+    let kept = stream.clone();
+    stream.destroy();
+    let error = scale::launch_on(&kept, Grid::cover(4, 32), &x, &mut y, 1.0, 4).unwrap_err();
+    assert!(matches!(error, Error::StreamDestroyed), "{error}");
+    assert!(matches!(kept.record(), Err(Error::StreamDestroyed)));
+}
+
+#[test]
+fn threads_share_a_device() {
+    let device = crate::device();
+    std::thread::scope(|scope| {
+        for thread in 1..=4u32 {
+            let device = &device;
+            scope.spawn(move || {
+                let stream = device.create_stream().unwrap();
+                let x = stream.alloc_from(&ramp(256)).unwrap();
+                let mut y = stream.alloc_zeros(256).unwrap();
+                for _ in 0..20 {
+                    let config = Grid::cover(256, 32);
+                    scale::launch_on(&stream, config, &x, &mut y, thread as f32, 256).unwrap();
+                }
+                stream.synchronize().unwrap();
+                assert_eq!(y.to_host(device).unwrap()[255], 255.0 * thread as f32);
+            });
+        }
+    });
+}
