@@ -2,6 +2,7 @@
 //!
 //! Faults are kept per stream, so each test has its own.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use firesteel::Stream;
@@ -104,6 +105,43 @@ fn a_fault_in_a_graph_is_reported_at_each_replay() {
         let Err(Error::Fault(fault)) = other.synchronize() else { panic!("10 is out of bounds") };
         assert_eq!(fault.kernel, "scale");
     }
+}
+
+/// The driver breaks captures when the whole device is waited for, or a module is unloaded.
+#[test]
+fn captures_survive_other_threads() {
+    let (device, stream) = stream();
+    let x = device.alloc_from(&ramp(8)).unwrap();
+    let mut y = device.alloc_zeros(8).unwrap();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                drop(device.load_ptx(scale::PTX).unwrap());
+                device.synchronize().unwrap();
+            }
+        });
+        for _ in 0..50 {
+            let config = Grid::cover(8, 32);
+            let work = || scale::launch_on(&stream, config, &x, &mut y, 2.0, 8);
+            stream.capture(work).unwrap().launch(&stream).unwrap();
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(y.to_host(&device).unwrap()[7], 14.0);
+}
+
+#[test]
+fn a_module_may_be_dropped_in_a_capture() {
+    let (device, stream) = stream();
+    let x = device.alloc_from(&ramp(8)).unwrap();
+    let mut y = device.alloc_zeros(8).unwrap();
+    let graph = stream.capture(|| {
+        drop(device.load_ptx(scale::PTX)?);
+        scale::launch_on(&stream, Grid::cover(8, 32), &x, &mut y, 2.0, 8)
+    });
+    graph.unwrap().launch(&stream).unwrap();
+    assert_eq!(y.to_host(&device).unwrap()[7], 14.0);
 }
 
 #[test]

@@ -53,7 +53,9 @@ impl Graph {
     pub(crate) fn capture(stream: &Stream, work: impl FnOnce() -> Result<()>) -> Result<Self> {
         let state = stream.state()?;
         state.recording().get().forbid("a capture")?;
+        let _capturing;
         if let Queue::Cuda(raw) = &state.queue {
+            _capturing = raw.context().captures.begin();
             RawGraph::begin(raw)?;
         }
         let capture = Arc::new(Capture::default());

@@ -128,6 +128,9 @@ impl Stream {
 
     /// Records what `work` puts on this stream into a graph, instead of running it.
     ///
+    /// Other threads may use the device meanwhile; their [`Device::synchronize`] waits for the end
+    /// of the capture.
+    ///
     /// # Errors
     /// Those of `work`; [`Error::Capture`] for what cannot be captured (waiting, allocation,
     /// copies from and to the host).

@@ -5,9 +5,10 @@ use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use cudarc::driver::sys::{self, CUctx_st, CUdevice, CUdevice_attribute as Attribute};
+use cudarc::driver::sys::{self, CUctx_st, CUdevice, CUdevice_attribute as Attribute, CUmod_st};
 
 use super::Handle;
+use super::captures::Captures;
 use super::driver::{check, count, open};
 use crate::device::{DeviceInfo, Limits};
 use crate::error::{Error, Result};
@@ -31,6 +32,10 @@ pub(crate) struct Context {
     pub(super) pools: bool,
     /// Held while a kernel is loaded, so that two threads do not compile it twice.
     pub(super) loading: Mutex<()>,
+    /// The captures under way, which a wait for the whole device would break.
+    pub(crate) captures: Captures,
+    /// Modules that were dropped inside a capture.
+    pub(super) unneeded: Mutex<Vec<Handle<CUmod_st>>>,
 }
 
 impl Context {
@@ -64,7 +69,16 @@ impl Context {
         check("cuDevicePrimaryCtxRetain", code)?;
         let pools = attribute(device, Attribute::CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED)? != 0;
         let raw = Handle(raw);
-        let context = Self { ordinal, info, device, raw, pools, loading: Mutex::new(()) };
+        let context = Self {
+            ordinal,
+            info,
+            device,
+            raw,
+            pools,
+            loading: Mutex::default(),
+            captures: Captures::default(),
+            unneeded: Mutex::default(),
+        };
         context.bind()?;
         if pools {
             context.keep_freed_memory()?;
@@ -90,12 +104,24 @@ impl Context {
         check("cuCtxSetCurrent", code)
     }
 
-    /// Waits for all work on the device.
+    /// Waits for all work on the device, and for captures of other threads to end.
     pub(crate) fn synchronize(&self) -> Result<()> {
         self.bind()?;
+        let _none = self.captures.ended()?;
+        // Before the wait: what is dropped after it may still run.
+        let unneeded = {
+            let mut unneeded = self.unneeded.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *unneeded)
+        };
         // SAFETY: Current.
         let code = unsafe { sys::cuCtxSynchronize() };
-        check("cuCtxSynchronize", code)
+        check("cuCtxSynchronize", code)?;
+        for module in unneeded {
+            // SAFETY: Current; the module's owner is gone and its kernels are done. A failure leaves
+            // nothing to do.
+            let _ = unsafe { sys::cuModuleUnload(module.0) };
+        }
+        Ok(())
     }
 
     /// Free and total bytes of memory.

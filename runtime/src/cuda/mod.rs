@@ -12,6 +12,7 @@
 //!
 //! Source: CUDA Driver API reference, <https://docs.nvidia.com/cuda/cuda-driver-api/>.
 
+mod captures;
 mod context;
 mod driver;
 mod graph;

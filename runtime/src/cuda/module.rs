@@ -66,11 +66,12 @@ impl RawModule {
 
 impl Drop for RawModule {
     fn drop(&mut self) {
-        // Kernels of the module may still run.
-        if self.context.synchronize().is_ok() {
-            // SAFETY: Current, and nobody else has the handle. A failure leaves nothing to do.
-            let _ = unsafe { sys::cuModuleUnload(self.raw.0) };
-        }
+        // Kernels of the module may still run, so the next wait for the device unloads it: this
+        // one, unless the thread is in a capture.
+        let module = Handle(self.raw.0);
+        self.context.unneeded.lock().unwrap_or_else(PoisonError::into_inner).push(module);
+        // A failure leaves nothing to do.
+        let _ = self.context.synchronize();
     }
 }
 
