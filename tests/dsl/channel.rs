@@ -42,10 +42,14 @@ fn wide(words: &[u32], offset: u32) -> u64 {
 
 /// Demands a fault of thread `thread` at site 0 with operands `a` and `b`.
 fn demand_fault(words: &[u32], thread: u32, a: u64, b: u64) {
+    demand_fault_at(0, words, thread, a, b);
+}
+
+fn demand_fault_at(site: u32, words: &[u32], thread: u32, a: u64, b: u64) {
     assert_eq!(word(words, channel::CLAIMED), 1);
     assert_eq!(word(words, channel::READY), 1);
     assert_eq!(word(words, channel::KERNEL), 77);
-    assert_eq!(word(words, channel::SITE), 0);
+    assert_eq!(word(words, channel::SITE), site);
     assert_eq!(word(words, channel::THREAD), thread);
     assert_eq!((wide(words, channel::A), wide(words, channel::B)), (a, b));
 }
@@ -100,6 +104,28 @@ fn shared_arrays_are_checked() {
     assert_eq!(word(&words, channel::CLAIMED), 0);
     let (_, words) = run(body, -10);
     demand_fault(&words, 9, -1_i64 as u64, 64);
+}
+
+#[test]
+fn what_stands_before_a_failing_check_is_done() {
+    let (y, words) = run("if thread_idx_x() == 0 { y[0] = x[1]; y[1] = x[k]; y[2] = 5; }", 9);
+    assert_eq!(y[..3], [2, 0, 0]);
+    demand_fault_at(2, &words, 0, 9, 8);
+}
+
+#[test]
+fn the_first_of_two_failing_checks_is_recorded() {
+    let (_, words) = run("if thread_idx_x() == 0 { y[0] = x[k] + x[k + 1]; }", 8);
+    demand_fault(&words, 0, 8, 8);
+    let (_, words) = run("if thread_idx_x() == 0 { y[0] = x[k] + y[k - 9]; }", 7);
+    demand_fault_at(1, &words, 0, -2_i64 as u64, 8);
+}
+
+#[test]
+fn a_changed_index_is_checked_as_it_is_then() {
+    let body = "let mut i = k; let a = x[i]; i += 20; let b = x[i]; y[0] = a + b;";
+    let (_, words) = run(&format!("if thread_idx_x() == 0 {{ {body} }}"), 3);
+    demand_fault_at(1, &words, 0, 23, 8);
 }
 
 #[test]
