@@ -11,6 +11,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use firesteel::Arg;
 use firesteel::expansion::{Args, time_raw_launches};
 use firesteel::prelude::*;
 use firesteel_kernels::elementwise;
@@ -121,6 +122,13 @@ fn bandwidth(device: &Device, n: u32) -> Result<(), Failure> {
         println!("| {name} | {ms:.3} | {rate:.0} | {part:.1} % |");
     };
     row("copy within the device", 2, time(&stream, || Ok(y.copy_from_buffer(&x)?))?);
+    let nvcc = device.load_ptx(include_str!("../../tests/golden/ptx/saxpy.sm_90.ptx"));
+    if let Ok(kernel) = nvcc.and_then(|module| module.kernel("saxpy")) {
+        let (grid, block) = ([n.div_ceil(256), 1, 1], [256, 1, 1]);
+        let args = [Arg::from(n), 2.0f32.into(), (&x).into(), (&y).into()];
+        let run = || Ok(kernel.launch(&stream, grid, block, &args)?);
+        row("saxpy by nvcc, an element a thread, no checks", 3, time(&stream, run)?);
+    }
     let simple = time(&stream, || Ok(simple_saxpy::launch(device, &x, &mut y, 2.0, n)?))?;
     row("saxpy, an element a thread", 3, simple);
     row(

@@ -183,11 +183,6 @@ impl Builder {
         &self.body
     }
 
-    /// The statements so far, to be put into another order.
-    pub fn body_mut(&mut self) -> &mut [Stmt] {
-        &mut self.body
-    }
-
     /// The function, its registers numbered by class: `%p0…`, `%r0…`.
     #[must_use]
     pub fn finish(mut self) -> Function {

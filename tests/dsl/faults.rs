@@ -1,4 +1,6 @@
 //! What a kernel does wrong at run time comes back as an error that says where.
+//!
+//! Faults are kept per stream, so each test has its own.
 
 use std::sync::{Arc, Mutex};
 
@@ -23,10 +25,11 @@ fn unguarded(x: &[f32], y: &mut [f32], n: u32) {
 #[test]
 fn index_out_of_bounds_is_reported() -> Result<()> {
     let device = crate::device();
+    let stream = device.create_stream()?;
     let x = device.alloc_from(&vec![1.0f32; 200])?;
     let mut y = device.alloc_zeros::<f32>(150)?;
-    unguarded::launch(&device, &x, &mut y, 160)?;
-    let fault = fault(device.synchronize());
+    unguarded::launch_on(&stream, Grid::cover(160, 64), &x, &mut y, 160)?;
+    let fault = fault(stream.synchronize());
     assert_eq!(fault.kernel, "unguarded");
     assert!(fault.file.ends_with("faults.rs"), "{}", fault.file);
     let source =
@@ -37,7 +40,7 @@ fn index_out_of_bounds_is_reported() -> Result<()> {
     assert!((150..160).contains(&index), "{index}");
     assert_eq!(index, i128::from(fault.block[0] * 64 + fault.thread[0]));
     // The context lives on, the other threads have written, and the fault is told once.
-    device.synchronize()?;
+    stream.synchronize()?;
     assert_eq!(y.to_host(&device)?, vec![2.0; 150]);
     Ok(())
 }
@@ -51,12 +54,13 @@ fn signed_index(x: &[i32], out: &mut [i32], back: i32) {
 #[test]
 fn a_negative_index_is_out_of_bounds() -> Result<()> {
     let device = crate::device();
+    let stream = device.create_stream()?;
     let x = device.alloc_from(&(0..32).collect::<Vec<i32>>())?;
     let mut out = device.alloc_zeros::<i32>(32)?;
-    signed_index::launch(&device, &x, &mut out, 0, (1, 1, 1))?;
-    device.synchronize()?;
-    signed_index::launch(&device, &x, &mut out, 1, (1, 1, 1))?;
-    let fault = fault(device.synchronize());
+    signed_index::launch_on(&stream, Grid::cover(32, 32), &x, &mut out, 0)?;
+    stream.synchronize()?;
+    signed_index::launch_on(&stream, Grid::cover(32, 32), &x, &mut out, 1)?;
+    let fault = fault(stream.synchronize());
     let FaultKind::OutOfBounds { array, index, length } = fault.what else { panic!("{fault}") };
     assert_eq!((array, index, length), ("x", -1, 32));
     Ok(())
@@ -73,10 +77,11 @@ fn divide(x: &[u32], out: &mut [u32], n: u32) {
 #[test]
 fn division_by_zero_is_reported() -> Result<()> {
     let device = crate::device();
+    let stream = device.create_stream()?;
     let x = device.alloc_from(&[5u32, 0, 7])?;
     let mut out = device.alloc_zeros::<u32>(3)?;
-    divide::launch(&device, &x, &mut out, 3)?;
-    let fault = fault(device.synchronize());
+    divide::launch_on(&stream, Grid::cover(3, 32), &x, &mut out, 3)?;
+    let fault = fault(stream.synchronize());
     assert_eq!(
         (fault.what.clone(), fault.thread),
         (FaultKind::DivisionByZero, [1, 0, 0]),
@@ -97,12 +102,13 @@ fn asserting(x: &[i32], n: u32) {
 #[test]
 fn a_failed_assertion_is_reported() -> Result<()> {
     let device = crate::device();
+    let stream = device.create_stream()?;
     let good = device.alloc_from(&[0, 1, 2])?;
-    asserting::launch(&device, &good, 3)?;
-    device.synchronize()?;
+    asserting::launch_on(&stream, Grid::cover(3, 32), &good, 3)?;
+    stream.synchronize()?;
     let bad = device.alloc_from(&[0, 1, -2])?;
-    asserting::launch(&device, &bad, 3)?;
-    let fault = fault(device.synchronize());
+    asserting::launch_on(&stream, Grid::cover(3, 32), &bad, 3)?;
+    let fault = fault(stream.synchronize());
     let message = "values must not be negative";
     assert_eq!(fault.what, FaultKind::Assert { message });
     assert_eq!(fault.thread, [2, 0, 0]);
@@ -113,23 +119,24 @@ fn a_failed_assertion_is_reported() -> Result<()> {
 fn printing(x: &[f32], n: u32) {
     let i = thread_idx_x();
     if i < n {
-        gpu_println!("x[{}] = {}, {}", i, x[i], x[i] > 1.0);
+        gpu_println!("x[{}] = {:.2}, {}", i, x[i], x[i] > 1.0);
     }
 }
 
 #[test]
 fn prints_arrive_at_synchronisation() -> Result<()> {
     let device = crate::device();
+    let stream = device.create_stream()?;
     let heard = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&heard);
     device.print_to(move |line| sink.lock().unwrap().push(line.to_owned()));
-    let x = device.alloc_from(&[0.5f32, 1.5])?;
-    printing::launch(&device, &x, 2)?;
-    device.synchronize()?;
+    let x = device.alloc_from(&[0.125f32, 1.5])?;
+    printing::launch_on(&stream, Grid::cover(2, 32), &x, 2)?;
+    stream.synchronize()?;
     let mut lines = heard.lock().unwrap().clone();
     // The order among threads is open.
     lines.sort_unstable();
-    assert_eq!(lines, ["x[0] = 0.5, false", "x[1] = 1.5, true"]);
+    assert_eq!(lines, ["x[0] = 0.12, false", "x[1] = 1.50, true"]);
     Ok(())
 }
 

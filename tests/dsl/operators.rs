@@ -62,11 +62,34 @@ int_operators! {
 }
 
 macro_rules! negation {
-    ($($ty:ident)*) => { $(
+    ($($ty:ident)*) => { $({
         let name = stringify!($ty);
-        let values = pairs(&[<$ty>::MIN, <$ty>::MAX, 0, 1, -1, 77], &[0 as $ty]);
-        check_pairs(&device(), [name, name, name], "-x", &values, |x, _| x.wrapping_neg());
-    )* };
+        let device = device();
+        let values = [<$ty>::MIN, <$ty>::MIN + 1, <$ty>::MAX, 0, 1, -1, 77];
+        let values = pairs(&values, &[1, 2, 3, -5, <$ty>::MIN, <$ty>::MAX]);
+        let same = [name, name, name];
+        check_pairs(&device, same, "-x", &values, |x, _| x.wrapping_neg());
+        // Each use of the result must see that it has wrapped.
+        let negations: [(&str, fn($ty) -> $ty); 4] = [
+            ("(-x)", |x| x.wrapping_neg()),
+            ("(0 - x)", |x| x.wrapping_neg()),
+            ("((x ^ x) - x)", |x| x.wrapping_neg()),
+            ("x.wrapping_abs()", |x| x.wrapping_abs()),
+        ];
+        for (text, negate) in negations {
+            let uses = [name, name, "i64"];
+            let wide = format!("{text} as i64");
+            check_pairs(&device, uses, &wide, &values, |x, _| negate(x) as i64);
+            let shifted = format!("{text} >> 1");
+            check_pairs(&device, same, &shifted, &values, |x, _| negate(x) >> 1);
+            let divided = format!("{text} / y");
+            check_pairs(&device, same, &divided, &values, |x, y| negate(x).wrapping_div(y));
+            let compared = format!("{text} < y");
+            check_pairs(&device, [name, name, "bool"], &compared, &values, |x, y| negate(x) < y);
+            let single = format!("{text} as f32");
+            check_pairs(&device, [name, name, "f32"], &single, &values, |x, _| negate(x) as f32);
+        }
+    })* };
 }
 
 #[test]

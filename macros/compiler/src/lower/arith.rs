@@ -70,6 +70,11 @@ impl Lower<'_> {
     }
 
     fn int_binary(&mut self, binop: BinOp, ty: Scalar, a: Operand, b: Operand) -> Operand {
+        if let (BinOp::Sub, Some(wide)) = (binop, widened(ty)) {
+            let (a, b) = (self.convert(a, ty, wide), self.convert(b, ty, wide));
+            let result = self.int_binary(binop, wide, a, b);
+            return self.convert(result, wide, ty);
+        }
         let int = int_ty(ty);
         let reg = match binop {
             BinOp::Add => self.pure(reg_ty(ty), |d| op::add(int, d, a, b)),
@@ -278,6 +283,11 @@ impl Lower<'_> {
         if let Some(value) = constant(&a, ty).and_then(|value| value.unary(unop)) {
             return immediate(value);
         }
+        if let (UnOp::Neg, Some(wide)) = (unop, widened(ty)) {
+            let wider = self.convert(a, ty, wide);
+            let result = self.unary(unop, wide, wider);
+            return self.convert(result, wide, ty);
+        }
         let (reg, logic) = (reg_ty(ty), logic_ty(ty));
         let result = match (unop, ty) {
             (UnOp::Not, _) => self.pure(reg, |d| op::not(logic, d, a)),
@@ -456,4 +466,17 @@ const fn comparison(binop: BinOp, ty: Scalar) -> Cmp {
 /// The type of instructions that only singles and doubles have.
 pub(crate) fn real(ty: FloatTy) -> RealTy {
     RealTy::from_ty(ty.ty()).unwrap_or_else(|| unreachable!("{ty:?} is computed in `f32`"))
+}
+
+/// The type in which a negation, a difference or an absolute value of 16 bits is computed.
+///
+/// NVIDIA's assembler (12.9 and 13.0, seen on sm_90) takes `neg.s16` and `abs.s16` for free of
+/// overflow, also where it makes a `neg` of `0 - x` itself: what reads `-32768`, negated, as a
+/// signed number then finds `32768`.
+pub(super) const fn widened(ty: Scalar) -> Option<Scalar> {
+    match ty {
+        Scalar::I16 => Some(Scalar::I32),
+        Scalar::U16 => Some(Scalar::U32),
+        _ => None,
+    }
 }

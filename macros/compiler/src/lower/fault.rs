@@ -4,8 +4,6 @@
 //! loads the site and the two operands and goes to one recorder, which writes the fault record
 //! and ends the thread. The layout of the channel is [`firesteel_ptx::channel`].
 
-use std::collections::HashMap;
-
 use firesteel_ptx::channel;
 use firesteel_ptx::ir::{Label, Reg};
 use firesteel_ptx::isa::{Atom, AtomCas, Cvta, Exit, Membar, MovUnpack};
@@ -107,20 +105,6 @@ impl Lower<'_> {
     pub(crate) fn assert(&mut self, cond: &Expr, message: &str, span: SpanRange) {
         let fault = self.fault(span, SiteKind::Assert { message: message.to_owned() });
         self.branch(cond, fault, false);
-    }
-
-    /// For each block of a fault the registers that it reads.
-    pub(super) fn checks(&self) -> HashMap<Label, Vec<Reg>> {
-        let reg = |operand: &Operand| match operand {
-            Operand::Reg(reg) => Some(*reg),
-            Operand::Int(_)
-            | Operand::F32(_)
-            | Operand::F64(_)
-            | Operand::Special(_)
-            | Operand::Symbol(..) => None,
-        };
-        let reads = |fault: &Fault| [&fault.a.0, &fault.b.0].into_iter().filter_map(reg).collect();
-        self.faults.iter().map(|fault| (fault.label, reads(fault))).collect()
     }
 
     /// The blocks of all faults, and the recorder, behind the end of the body.

@@ -5,7 +5,6 @@
 //! - [`number`]: pure instructions are emitted once where one result serves.
 //! - `emit` (registers, labels, source places), `arith`, `cast`, `short`: single operations.
 //! - `expr`, `control`, `count`: the tree.
-//! - `early`: checks move in front of loads.
 //! - `place`, `fault`: memory, its bounds, and what happens to a thread that fails a check.
 //! - `entry`: parameters, directives, the module around the function.
 //! - `intrinsic`: one function for each group of intrinsics.
@@ -20,7 +19,6 @@ mod arith;
 mod cast;
 mod control;
 mod count;
-mod early;
 mod emit;
 mod entry;
 mod expr;
@@ -106,8 +104,6 @@ pub fn lower(kernel: &Kernel) -> Lowered {
     cx.place(cx.exit);
     cx.ret();
     cx.numbers.leave_body();
-    let checks = cx.checks();
-    early::move_checks(cx.ptx.body_mut(), &checks);
     cx.emit_faults();
     let (module, cx) = cx.module();
     let Lower { sites, uses_channel, static_shared, .. } = cx;

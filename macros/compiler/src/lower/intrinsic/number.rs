@@ -24,7 +24,7 @@ impl Lower<'_> {
         Val::scalar(operand)
     }
 
-    /// `|x|`; of the smallest integer itself.
+    /// `|x|`; of the smallest integer itself. Why 16 bits are widened: see `arith::widened`.
     pub(super) fn abs(&mut self, ty: Scalar, x: Operand) -> Operand {
         match ty {
             Scalar::F16 | Scalar::Bf16 => {
@@ -35,7 +35,12 @@ impl Lower<'_> {
                 let (ftz, float) = (self.ftz(ty), float_ty(ty));
                 self.pure(reg_ty(ty), |d| AbsFloat { ftz, ty: float, d, a: Use(x) }).into()
             }
-            Scalar::I8 | Scalar::I16 | Scalar::I32 | Scalar::I64 | Scalar::Isize => {
+            Scalar::I16 => {
+                let wider = self.convert(x, ty, Scalar::I32);
+                let result = self.abs(Scalar::I32, wider);
+                self.convert(result, Scalar::I32, ty)
+            }
+            Scalar::I8 | Scalar::I32 | Scalar::I64 | Scalar::Isize => {
                 let int = SignedTy::from_ty(int_ty(ty).ty())
                     .unwrap_or_else(|| unreachable!("{ty} is signed"));
                 let reg = self.pure(reg_ty(ty), |d| AbsInt { ty: int, d, a: Use(x) });
