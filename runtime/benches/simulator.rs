@@ -1,6 +1,6 @@
 //! Speed of the simulator: thread instructions a second, with and without checks.
 //!
-//! `cargo bench -p firesteel --bench simulator`
+//! `cargo bench -p firesteel --bench simulator > docs/src/benchmarks/simulator.md`
 
 use std::fmt::Write;
 use std::time::{Duration, Instant};
@@ -147,11 +147,16 @@ fn measure(case: &Case, checks: Checks) -> Result<f64, Box<dyn std::error::Error
 
 #[allow(clippy::print_stdout, reason = "the table is the result")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    println!("{:<10} {:>16} {:>16}", "kernel", "checked M/s", "unchecked M/s");
+    let threads = std::thread::available_parallelism()?;
+    println!("# The simulator\n");
+    println!("`cargo bench -p firesteel --bench simulator` on {threads} cores. Millions of thread");
+    println!("instructions a second:\n");
+    println!("| kernel | all checks | no checks |");
+    println!("| --- | --- | --- |");
     for case in [saxpy(), matmul()] {
         let checked = measure(&case, Checks::All)?;
         let unchecked = measure(&case, Checks::None)?;
-        println!("{:<10} {checked:>16.0} {unchecked:>16.0}", case.name);
+        println!("| {} | {checked:.0} | {unchecked:.0} |", case.name);
     }
     Ok(())
 }
