@@ -39,7 +39,7 @@ const CASES: &[Case] = &[
     Case {
         body: "mad.lo.cc.u32 %r1, %m, 3, %m;\nmadc.hi.u32 %r, %m, 3, 0;",
         want: |t| {
-            let (low, high) = (mix(t).wrapping_mul(3), u64::from(mix(t)) * 3 >> 32);
+            let (low, high) = (mix(t).wrapping_mul(3), (u64::from(mix(t)) * 3) >> 32);
             high as u32 + u32::from(low.checked_add(mix(t)).is_none())
         },
     },
