@@ -4,4 +4,5 @@
 
 pub mod sample;
 pub mod template;
+pub mod text;
 pub mod tokenizer;
