@@ -1,6 +1,14 @@
 //! Every example agrees with its reference, on the device under test.
 
 use firesteel_examples::EXAMPLES;
+use firesteel_tests::ptxas::{self, MACHINES};
+
+#[test]
+fn examples_assemble_for_old_and_new_machines() {
+    for example in EXAMPLES {
+        ptxas::demand(example.ptx, MACHINES);
+    }
+}
 
 #[test]
 fn examples_agree_with_their_references() {

@@ -3,9 +3,15 @@
 use firesteel_examples::data;
 use firesteel_kernels::elementwise::{saxpy, saxpy_reference, silu_gate, silu_gate_reference};
 use firesteel_kernels::shape::{Error, Result};
+use firesteel_tests::ptxas::{self, MACHINES};
 
 /// Around the vector, the block and the warp.
 const LENGTHS: &[usize] = &[0, 1, 3, 4, 5, 127, 1023, 1024, 1025, 100_003];
+
+#[test]
+fn kernels_assemble_for_old_and_new_machines() {
+    firesteel_kernels::PTX.iter().for_each(|ptx| ptxas::demand(ptx, MACHINES));
+}
 
 #[test]
 fn saxpy_equals_its_reference() -> Result<()> {

@@ -9,7 +9,12 @@ macro_rules! examples {
 
         /// Every example, in the order in which it is best read.
         pub const EXAMPLES: &[Example] = &[$(
-            Example { name: stringify!($module), about: $about, run: $module::run },
+            Example {
+                name: stringify!($module),
+                about: $about,
+                ptx: $module::$module::PTX,
+                run: $module::run,
+            },
         )*];
     };
 }

@@ -17,6 +17,8 @@ pub struct Example {
     pub name: &'static str,
     /// What it computes, in a line.
     pub about: &'static str,
+    /// The kernel as PTX.
+    pub ptx: &'static str,
     /// Runs it and its reference.
     pub run: fn(&Device) -> Result<Outcome>,
 }

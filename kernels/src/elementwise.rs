@@ -13,7 +13,7 @@ pub fn saxpy_reference(a: f32, x: &[f32], y: &[f32]) -> Vec<f32> {
 
 /// Four elements a thread in accesses of 16 bytes; the last thread takes what is left.
 #[gpu_kernel(block_size = 256)]
-fn saxpy_kernel(y: &mut [f32], x: &[f32], a: f32, threads: u32) {
+pub(crate) fn saxpy_kernel(y: &mut [f32], x: &[f32], a: f32, threads: u32) {
     let thread = thread_idx_x() + block_idx_x() * block_dim_x();
     if thread >= threads {
         return;
@@ -50,7 +50,7 @@ pub fn silu_gate_reference(x: &[f32], gate: &[f32]) -> Vec<f64> {
 
 /// Four elements a thread in accesses of 16 bytes; the last thread takes what is left.
 #[gpu_kernel(block_size = 256)]
-fn silu_gate_kernel(out: &mut [f32], x: &[f32], gate: &[f32], threads: u32) {
+pub(crate) fn silu_gate_kernel(out: &mut [f32], x: &[f32], gate: &[f32], threads: u32) {
     let thread = thread_idx_x() + block_idx_x() * block_dim_x();
     if thread >= threads {
         return;

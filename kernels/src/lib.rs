@@ -9,3 +9,6 @@
 
 pub mod elementwise;
 pub mod shape;
+
+/// The PTX of every kernel of the library.
+pub const PTX: &[&str] = &[elementwise::saxpy_kernel::PTX, elementwise::silu_gate_kernel::PTX];

@@ -11,5 +11,5 @@ mod round_trip;
 mod rules;
 
 #[path = "../../tests/src/ptxas.rs"]
-#[allow(unreachable_pub, reason = "public in the package of the tests")]
+#[allow(dead_code, unreachable_pub, reason = "public in the package of the tests")]
 mod ptxas;

@@ -58,6 +58,33 @@ pub fn assemble(text: &str, target: &str) -> Result<Resources, Vec<Complaint>> {
     Err(if complaints.is_empty() { said(report.into_owned()) } else { complaints })
 }
 
+/// The machines that kernels are assembled for.
+pub const MACHINES: &[&str] = &["sm_70", "sm_80", "sm_90"];
+
+/// Demands that the assembler, if there is one, takes a kernel for its own machine and for those of
+/// `others` that are newer, and needs no local memory for it.
+///
+/// # Panics
+/// If it does not.
+pub fn demand(ptx: &str, others: &[&str]) {
+    if find().is_none() {
+        return;
+    }
+    let own = ptx.lines().find_map(|line| line.strip_prefix(".target ")).unwrap_or_default();
+    let newer = others.iter().copied().filter(|it| *it > own);
+    // What a machine alone has (`sm_90a`) is for no other.
+    let newer = newer.filter(|_| !own.ends_with('a'));
+    for target in std::iter::once(own).chain(newer) {
+        match assemble(ptx, target) {
+            Ok(Resources { stack_bytes: 0, spill_bytes: 0, .. }) => {}
+            Ok(resources) => panic!("{target}: {resources:?}\n{ptx}"),
+            // Assemblers of CUDA 13 begin at sm_75.
+            Err(said) if said.iter().any(|it| it.message.contains("gpu-name")) => {}
+            Err(said) => panic!("{target}: {said:?}\n{ptx}"),
+        }
+    }
+}
+
 fn run(ptxas: &Path, text: &str, target: &str) -> std::io::Result<Output> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);

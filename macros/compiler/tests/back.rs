@@ -23,20 +23,6 @@ fn body(text: &str) -> String {
     ptx("block_size = 256", &item)
 }
 
-#[test]
-fn saxpy() {
-    let text = ptx(
-        "block_size = 256",
-        "fn saxpy(x: &[f32], y: &mut [f32], a: f32, n: u32) {
-            let i = block_idx_x() * block_dim_x() + thread_idx_x();
-            if i < n {
-                y[i] = a * x[i] + y[i];
-            }
-        }",
-    );
-    println!("{text}");
-}
-
 const BODIES: &[&str] = &[
     "if i >= n { return; } y[i] = x[i];",
     "if i >= n || k < 0 { return; } y[i] = if a > 0.0 { x[i] } else { -x[i] };",

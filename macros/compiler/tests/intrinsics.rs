@@ -1,7 +1,11 @@
 //! Every row of the table of intrinsics with every type that it takes: from tokens to PTX that
-//! the verifier and the parser accept, and `ptxas` too where `PTXAS` names one.
+//! the verifier and the parser accept, and `ptxas` too, if there is one.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+#[path = "../../../tests/src/ptxas.rs"]
+#[allow(dead_code, unreachable_pub, reason = "public in the package of the tests")]
+mod ptxas;
 
 use std::str::FromStr;
 
@@ -26,24 +30,8 @@ fn ptx(attr: &str, item: &str) -> String {
     }
     let again = firesteel_ptx::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     assert_eq!(firesteel_ptx::emit(&again), text);
-    assemble(&text);
+    ptxas::demand(&text, &[]);
     text
-}
-
-/// Lets NVIDIA's assembler judge, if there is one.
-fn assemble(text: &str) {
-    let Some(ptxas) = std::env::var_os("PTXAS") else {
-        return;
-    };
-    let target = text.lines().find_map(|line| line.strip_prefix(".target ")).unwrap();
-    let id = format!("{:?}", std::thread::current().id());
-    let path = std::env::temp_dir().join(format!("intrinsics-{}-{id}.ptx", std::process::id()));
-    std::fs::write(&path, text).unwrap();
-    let mut command = std::process::Command::new(ptxas);
-    // Assembling is for what the newest assembler still knows.
-    let target = if target < "sm_75" { "sm_75" } else { target };
-    let output = command.args(["-arch", target, "-o", "/dev/null"]).arg(&path).output().unwrap();
-    assert!(output.status.success(), "{}\n{text}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// A call of a row under construction.

@@ -1,8 +1,10 @@
 //! The PTX of every construct in `pass/ptx/`, reviewed under its source.
 //!
-//! With `PTXAS` set to the path of NVIDIA's assembler, each is assembled too.
+//! NVIDIA's assembler, if there is one, takes each too.
 
-use std::process::Command;
+#[path = "../../../tests/src/ptxas.rs"]
+#[allow(dead_code, unreachable_pub, reason = "public in the package of the tests")]
+mod ptxas;
 
 #[path = "../../pass/ptx/assertion.rs"]
 mod assertion;
@@ -109,7 +111,7 @@ macro_rules! snapshots {
         fn $name() {
             let source = include_str!(concat!("../../pass/ptx/", stringify!($name), ".rs"));
             let ptx = super::$name::kernel::PTX;
-            assemble(stringify!($name), ptx);
+            ptxas::demand(ptx, ptxas::MACHINES);
             let page = format!("{source}\n// ---- PTX ----\n{ptx}");
             insta::with_settings!(
                 { omit_expression => true, prepend_module_to_snapshot => false },
@@ -120,25 +122,9 @@ macro_rules! snapshots {
 }
 
 mod snapshots {
-    use super::assemble;
+    use super::ptxas;
 
     snapshots! {
         assertion atomics bfloat bfloat_sm_80 block_reduction booleans bytes casts_to_floats casts_to_integers compound_assignment constant_indices constants deferred_values doubles early_return fast_math float_remainder for_inclusive for_range for_reverse for_step grid_3d halves if_else_value index_types integer_division labelled_block labelled_loops loop_value match_integers neighbours no_unroll print register_array repeated_values saxpy select shared_tile shifts short_circuit slice_length tuples unchecked unroll_by unroll_full unsigned_division vector_load warp_reduction while_loop
     }
-}
-
-/// Lets NVIDIA's assembler judge, if there is one.
-fn assemble(name: &str, ptx: &str) {
-    let Some(ptxas) = std::env::var_os("PTXAS") else {
-        return;
-    };
-    let file = std::env::temp_dir().join(format!("firesteel-{}-{name}.ptx", std::process::id()));
-    std::fs::write(&file, ptx).expect("the temporary folder can be written");
-    // The oldest target that every assembler still knows.
-    let target = if ptx.contains(".target sm_70") { "sm_75" } else { "sm_80" };
-    let mut command = Command::new(ptxas);
-    let output = command.args(["-arch", target, "-o", "/dev/null"]).arg(&file).output();
-    let output = output.expect("the assembler starts");
-    assert!(output.status.success(), "{}\n{ptx}", String::from_utf8_lossy(&output.stderr));
-    std::fs::remove_file(&file).expect("the file is there");
 }
