@@ -2,4 +2,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod config;
+pub mod error;
+pub mod load;
+pub mod models;
+pub mod state;
 pub mod tokenizer;
+pub mod weights;
