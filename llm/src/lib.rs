@@ -2,7 +2,13 @@
 
 #![forbid(unsafe_code)]
 
+pub mod config;
+pub mod error;
+pub mod load;
+pub mod models;
 pub mod sample;
+pub mod state;
 pub mod template;
 pub mod text;
 pub mod tokenizer;
+pub mod weights;

@@ -1,0 +1,13 @@
+//! Llama 2 and 3: the plain decoder.
+//!
+//! Source: transformers, `models/llama/modeling_llama.py`.
+
+use super::decoder::{Layer, Part};
+use crate::error::Result;
+
+/// Layer of the blocks `attn_{q,k,v,output}`, `ffn_{gate,up,down}`.
+pub(crate) fn layer(mut part: Part<'_>) -> Result<Layer> {
+    let attention = part.attention()?;
+    let mlp = part.mlp()?;
+    part.layer(attention, mlp)
+}

@@ -1,0 +1,13 @@
+//! Qwen2 and Qwen2.5: queries, keys and values have a bias.
+//!
+//! Source: transformers, `models/qwen2/modeling_qwen2.py`.
+
+use super::decoder::{Layer, Part};
+use crate::error::Result;
+
+/// Layer of the blocks `attn_{q,k,v}` with bias, `attn_output`, `ffn_{gate,up,down}`.
+pub(crate) fn layer(mut part: Part<'_>) -> Result<Layer> {
+    let attention = part.attention_with_bias()?;
+    let mlp = part.mlp()?;
+    part.layer(attention, mlp)
+}

@@ -1,0 +1,14 @@
+//! Qwen3, dense: queries and keys are normalised head by head.
+//!
+//! Source: transformers, `models/qwen3/modeling_qwen3.py`.
+
+use super::decoder::{Layer, Part};
+use crate::error::Result;
+
+/// Layer of the blocks `attn_{q,k,v,output}`, `attn_{q,k}_norm`, `ffn_{gate,up,down}`.
+pub(crate) fn layer(mut part: Part<'_>) -> Result<Layer> {
+    let mut attention = part.attention()?;
+    attention.norms = Some(part.head_norms()?);
+    let mlp = part.mlp()?;
+    part.layer(attention, mlp)
+}

@@ -1,0 +1,15 @@
+//! Qwen3 with a mixture of experts in every layer.
+//!
+//! Source: transformers, `models/qwen3_moe/modeling_qwen3_moe.py`.
+
+use super::decoder::{Layer, Part};
+use crate::error::Result;
+
+/// Layer of the blocks `attn_{q,k,v,output}`, `attn_{q,k}_norm`, `ffn_gate_inp` and
+/// `ffn_{gate,up,down}_exps`.
+pub(crate) fn layer(mut part: Part<'_>) -> Result<Layer> {
+    let mut attention = part.attention()?;
+    attention.norms = Some(part.head_norms()?);
+    let experts = part.experts()?;
+    part.layer(attention, experts)
+}

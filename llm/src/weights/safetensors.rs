@@ -1,0 +1,263 @@
+//! Folders of safetensors, as a hub checkpoint is stored.
+//!
+//! Source: <https://github.com/huggingface/safetensors#format>. Tensors are read one by one, when
+//! they are asked for, and widened to `f32`.
+
+use super::Weights;
+use super::gguf::{matrix, tensor};
+use crate::error::{Error, Result};
+use crate::models::layers::linear::Linear;
+use candle_core::Device;
+use candle_core::quantized::GgmlDType;
+use serde::Deserialize;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+/// Longer than any header; the format's own limit.
+const LONGEST_HEADER: u64 = 100_000_000;
+
+/// The tensors of a folder.
+pub struct Safetensors {
+    files: Vec<(PathBuf, File)>,
+    tensors: HashMap<String, Entry>,
+}
+
+struct Entry {
+    file: usize,
+    format: GgmlDType,
+    shape: Vec<usize>,
+    offset: u64,
+    bytes: usize,
+}
+
+/// A tensor as the header tells it.
+#[derive(Deserialize)]
+struct Raw {
+    dtype: String,
+    shape: Vec<usize>,
+    data_offsets: (u64, u64),
+}
+
+impl Safetensors {
+    /// Opens the `*.safetensors` of a folder.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let read = |source| Error::Read { path: folder.to_owned(), source };
+        let mut paths = Vec::new();
+        for entry in std::fs::read_dir(folder).map_err(read)? {
+            let path = entry.map_err(read)?.path();
+            if path.extension().is_some_and(|it| it == "safetensors") {
+                paths.push(path);
+            }
+        }
+        paths.sort();
+        if paths.is_empty() {
+            let got = "no `*.safetensors` in it";
+            return Err(Error::NotAModel { path: folder.to_owned(), got });
+        }
+        let mut all = Self { files: Vec::new(), tensors: HashMap::new() };
+        for path in paths {
+            all.add(path)?;
+        }
+        Ok(all)
+    }
+
+    fn add(&mut self, path: PathBuf) -> Result<()> {
+        let read = |source| Error::Read { path: path.clone(), source };
+        let mut file = File::open(&path).map_err(read)?;
+        let size = file.metadata().map_err(read)?.len();
+        let what = || format!("the header of `{}`", path.display());
+        let cut = |want| Error::Truncated { what: what(), want, got: size };
+        let mut length = [0; 8];
+        file.read_exact(&mut length).map_err(|_| cut(8))?;
+        let length = u64::from_le_bytes(length);
+        if length > LONGEST_HEADER || length > size - 8 {
+            return Err(cut(length));
+        }
+        let mut header = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
+        file.read_exact(&mut header).map_err(|_| cut(length))?;
+        let json = |source| Error::Json { path: path.clone(), source };
+        let header: HashMap<String, serde_json::Value> =
+            serde_json::from_slice(&header).map_err(json)?;
+        for (name, value) in header {
+            if name != "__metadata__" {
+                let raw: Raw = serde_json::from_value(value).map_err(json)?;
+                let entry = self.entry(&name, raw, 8 + length, size)?;
+                self.tensors.insert(name, entry);
+            }
+        }
+        self.files.push((path, file));
+        Ok(())
+    }
+
+    fn entry(&self, name: &str, raw: Raw, start: u64, size: u64) -> Result<Entry> {
+        let format = match raw.dtype.as_str() {
+            "F32" => GgmlDType::F32,
+            "F16" => GgmlDType::F16,
+            "BF16" => GgmlDType::BF16,
+            other => {
+                return Err(Error::Format { tensor: name.to_owned(), got: other.to_owned() });
+            }
+        };
+        let (from, to) = raw.data_offsets;
+        let bytes = raw.shape.iter().try_fold(format.type_size(), |it, size| it.checked_mul(*size));
+        let bytes = bytes.filter(|bytes| to.checked_sub(from) == Some(*bytes as u64));
+        let bytes = bytes.filter(|bytes| *bytes > 0).ok_or_else(|| Error::Corrupt {
+            what: format!("tensor `{name}`"),
+            want: "as many bytes as its shape takes, and some",
+            got: format!("{:?} for {:?}", raw.data_offsets, raw.shape),
+        })?;
+        if to > size - start {
+            let what = format!("tensor `{name}`");
+            let got = (size - start).saturating_sub(from);
+            return Err(Error::Truncated { what, want: bytes as u64, got });
+        }
+        let (file, offset) = (self.files.len(), start + from);
+        Ok(Entry { file, format, shape: raw.shape, offset, bytes })
+    }
+
+    /// Numbers in all tensors, and the bytes that they take in the files.
+    pub fn size(&self) -> (u64, u64) {
+        let numbers = |it: &Entry| it.shape.iter().map(|size| *size as u64).product::<u64>();
+        let all = self.tensors.values();
+        all.fold((0, 0), |sum, it| (sum.0 + numbers(it), sum.1 + it.bytes as u64))
+    }
+
+    /// The format of the largest tensor.
+    pub fn format(&self) -> String {
+        let largest = self.tensors.values().max_by_key(|it| it.bytes);
+        largest.map_or_else(String::new, |it| format!("{:?}", it.format))
+    }
+
+    /// The blocks of a tensor.
+    fn read(&mut self, name: &str, want: &[usize]) -> Result<(GgmlDType, Vec<u8>)> {
+        let name = hub_name(name);
+        let entry = self.tensors.get(&name);
+        let entry = entry.ok_or_else(|| Error::Missing { what: format!("tensor `{name}`") })?;
+        if entry.shape != want {
+            let (want, got) = (want.to_vec(), entry.shape.clone());
+            return Err(Error::Shape { tensor: name, want, got });
+        }
+        let (path, file) = &mut self.files[entry.file];
+        let failed = |source| Error::Read { path: path.clone(), source };
+        let mut bytes = vec![0; entry.bytes];
+        file.seek(SeekFrom::Start(entry.offset)).map_err(failed)?;
+        file.read_exact(&mut bytes).map_err(failed)?;
+        Ok((entry.format, bytes))
+    }
+}
+
+/// The hub's name of a tensor for its name in GGUF.
+fn hub_name(name: &str) -> String {
+    const WHOLE: [(&str, &str); 3] = [
+        ("token_embd.weight", "model.embed_tokens.weight"),
+        ("output_norm.weight", "model.norm.weight"),
+        ("output.weight", "lm_head.weight"),
+    ];
+    const OF_LAYER: [(&str, &str); 12] = [
+        ("attn_norm", "input_layernorm"),
+        ("attn_q", "self_attn.q_proj"),
+        ("attn_k", "self_attn.k_proj"),
+        ("attn_v", "self_attn.v_proj"),
+        ("attn_q_norm", "self_attn.q_norm"),
+        ("attn_k_norm", "self_attn.k_norm"),
+        ("attn_output", "self_attn.o_proj"),
+        ("ffn_norm", "post_attention_layernorm"),
+        ("ffn_gate", "mlp.gate_proj"),
+        ("ffn_up", "mlp.up_proj"),
+        ("ffn_down", "mlp.down_proj"),
+        ("ffn_gate_inp", "mlp.gate"),
+    ];
+    if let Some((_, hub)) = WHOLE.iter().find(|(gguf, _)| *gguf == name) {
+        return (*hub).to_owned();
+    }
+    let parts: Vec<&str> = name.split('.').collect();
+    let ["blk", layer, part, kind] = parts[..] else { return name.to_owned() };
+    let hub = OF_LAYER.iter().find(|(gguf, _)| *gguf == part).map_or(part, |(_, hub)| hub);
+    format!("model.layers.{layer}.{hub}.{kind}")
+}
+
+/// The hub stores experts one by one.
+fn expert_name(name: &str, expert: usize) -> String {
+    let parts: Vec<&str> = name.split('.').collect();
+    let ["blk", layer, part, kind] = parts[..] else { return name.to_owned() };
+    let part = match part {
+        "ffn_gate_exps" => "gate_proj",
+        "ffn_up_exps" => "up_proj",
+        "ffn_down_exps" => "down_proj",
+        other => other,
+    };
+    format!("model.layers.{layer}.mlp.experts.{expert}.{part}.{kind}")
+}
+
+impl Weights for Safetensors {
+    fn has(&self, name: &str) -> bool {
+        self.tensors.contains_key(&hub_name(name))
+    }
+
+    fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        self.tensors.get(&hub_name(name)).map(|entry| entry.shape.clone())
+    }
+
+    fn linear(&mut self, name: &str, outputs: usize, inputs: usize) -> Result<Linear> {
+        let (format, bytes) = self.read(name, &[outputs, inputs])?;
+        matrix(format, &bytes, outputs, inputs)
+    }
+
+    fn experts(
+        &mut self,
+        name: &str,
+        count: usize,
+        outputs: usize,
+        inputs: usize,
+    ) -> Result<Vec<Linear>> {
+        let mut one = |expert| self.linear(&expert_name(name, expert), outputs, inputs);
+        (0..count).map(&mut one).collect()
+    }
+
+    fn vector(&mut self, name: &str, len: usize) -> Result<Vec<f32>> {
+        let (format, bytes) = self.read(name, &[len])?;
+        let tensor = tensor(format, &bytes, &[1, len])?;
+        Ok(tensor.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_the_hubs() {
+        assert_eq!(hub_name("output.weight"), "lm_head.weight");
+        assert_eq!(hub_name("blk.7.attn_q.bias"), "model.layers.7.self_attn.q_proj.bias");
+        assert_eq!(
+            expert_name("blk.1.ffn_up_exps.weight", 3),
+            "model.layers.1.mlp.experts.3.up_proj.weight"
+        );
+    }
+
+    fn open(name: &str, bytes: &[u8]) -> Result<Safetensors> {
+        let folder = std::env::temp_dir().join(format!("firesteel-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("model.safetensors"), bytes).unwrap();
+        let opened = Safetensors::open(&folder);
+        std::fs::remove_dir_all(&folder).unwrap();
+        opened
+    }
+
+    #[test]
+    fn corrupt_headers_are_refused() {
+        assert!(matches!(open("short", b"abc"), Err(Error::Truncated { .. })));
+        let long = [&u64::MAX.to_le_bytes()[..], b"{}"].concat();
+        assert!(matches!(open("long", &long), Err(Error::Truncated { .. })));
+        let header = br#"{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#;
+        let file = [&(header.len() as u64).to_le_bytes()[..], header, &[0; 4]].concat();
+        assert!(matches!(open("cut", &file), Err(Error::Truncated { .. })));
+        let file = [&(header.len() as u64).to_le_bytes()[..], header, &[0; 8]].concat();
+        assert_eq!(open("whole", &file).unwrap().size(), (2, 8));
+        let header = br#"{"w":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}"#;
+        let file = [&(header.len() as u64).to_le_bytes()[..], header, &[0; 8]].concat();
+        assert!(matches!(open("shape", &file), Err(Error::Corrupt { .. })));
+    }
+}
