@@ -1,0 +1,5 @@
+// stub
+//! The chat page.
+
+/// The page.
+pub const HTML: &str = "<!doctype html><title>firesteel</title>";
