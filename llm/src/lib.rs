@@ -1,6 +1,8 @@
+//! LLMs on Firesteel: models, an engine that batches requests, an OpenAI-compatible server.
 
 #![forbid(unsafe_code)]
 
+pub mod engine;
 pub mod error;
 pub mod load;
 pub mod models;
