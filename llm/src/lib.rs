@@ -2,10 +2,13 @@
 
 #![forbid(unsafe_code)]
 
+pub mod answer;
 pub mod config;
+pub mod engine;
 pub mod error;
 pub mod load;
 pub mod models;
+pub mod runner;
 pub mod sample;
 pub mod state;
 pub mod template;

@@ -1,0 +1,76 @@
+//! The messages of a chat, checked and made plain for the template.
+
+use axum::http::StatusCode;
+use serde_json::{Map, Value};
+
+use super::{
+    error::ApiError,
+    params::{Fields, wrong},
+};
+
+const ROLES: &[&str] = &["system", "developer", "user", "assistant", "tool"];
+const KEYS: &[&str] =
+    &["role", "content", "name", "tool_calls", "tool_call_id", "reasoning_content", "refusal"];
+
+/// Takes `messages`, each with plain text for content.
+pub(super) fn take(fields: &mut Fields) -> Result<Value, ApiError> {
+    let value = fields.take("messages").ok_or_else(|| ApiError::missing("messages"))?;
+    let Value::Array(messages) = &value else {
+        return Err(wrong("messages", "an array of messages", &value));
+    };
+    if messages.is_empty() {
+        return Err(wrong("messages", "an array with at least one message", &value));
+    }
+    let plain = messages.iter().enumerate().map(|(i, it)| message(&format!("messages[{i}]"), it));
+    Ok(Value::Array(plain.collect::<Result<_, _>>()?))
+}
+
+fn message(at: &str, value: &Value) -> Result<Value, ApiError> {
+    let map = value.as_object().ok_or_else(|| wrong(at, "an object", value))?;
+    let mut plain: Map<String, Value> = map.clone();
+    plain.retain(|_, it| !it.is_null());
+    if let Some(key) = plain.keys().find(|it| !KEYS.contains(&it.as_str())) {
+        return Err(unsupported(&format!("{at}.{key}"), "unknown parameter"));
+    }
+    let role = plain.get("role").ok_or_else(|| ApiError::missing(&format!("{at}.role")))?;
+    let known = role.as_str().filter(|it| ROLES.contains(it));
+    let Some(role) = known else {
+        let want = format!("one of {}", ROLES.join(", "));
+        return Err(wrong(&format!("{at}.role"), &want, role));
+    };
+    if role == "developer" {
+        // Templates of open models know the older name.
+        plain.insert("role".into(), "system".into());
+    }
+    let at_content = format!("{at}.content");
+    match plain.get("content") {
+        Some(content) => {
+            let text = text(&at_content, content)?;
+            plain.insert("content".into(), text.into());
+        }
+        None if plain.contains_key("tool_calls") => {
+            plain.insert("content".into(), "".into());
+        }
+        None => return Err(ApiError::missing(&at_content)),
+    }
+    Ok(Value::Object(plain))
+}
+
+/// The text of a string or of an array of parts.
+fn text(at: &str, content: &Value) -> Result<String, ApiError> {
+    if let Some(text) = content.as_str() {
+        return Ok(text.to_owned());
+    }
+    let parts = content.as_array().ok_or_else(|| wrong(at, "a string or an array", content))?;
+    let part = |(i, part): (usize, &Value)| match (part["type"].as_str(), part["text"].as_str()) {
+        (Some("text"), Some(text)) => Ok(text.to_owned()),
+        (Some("text"), None) => Err(ApiError::missing(&format!("{at}[{i}].text"))),
+        (_, _) => Err(unsupported(&format!("{at}[{i}].type"), "parts are of type `text`")),
+    };
+    parts.iter().enumerate().map(part).collect()
+}
+
+fn unsupported(at: &str, what: &str) -> ApiError {
+    let message = format!("`{at}` is not supported: {what}; help: leave it out");
+    ApiError::new(StatusCode::BAD_REQUEST, "unsupported_parameter", message).at(at)
+}
