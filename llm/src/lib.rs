@@ -3,11 +3,14 @@
 #![forbid(unsafe_code)]
 
 pub mod answer;
+pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod error;
+pub mod hub;
 pub mod load;
 pub mod models;
+pub mod page;
 pub mod runner;
 pub mod sample;
 pub mod state;

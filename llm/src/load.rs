@@ -76,7 +76,12 @@ pub fn load(path: &Path) -> Result<Loaded> {
 
 /// Loads the model that ships with the program.
 pub fn builtin() -> Result<Loaded> {
-    gguf::load(Box::new(Cursor::new(STORY)), "story")
+    gguf::load(Box::new(story()), "story")
+}
+
+/// The file of the model that ships with the program.
+pub(crate) fn story() -> Cursor<&'static [u8]> {
+    Cursor::new(STORY)
 }
 
 /// Fails if weights of `bytes` will not fit into the memory that is free, where that is known.

@@ -117,6 +117,11 @@ impl Safetensors {
         Ok(Entry { file, format, shape: raw.shape, offset, bytes })
     }
 
+    /// Name, shape (outermost dimension first), format and bytes of each tensor.
+    pub fn tensors(&self) -> impl Iterator<Item = (&str, &[usize], GgmlDType, usize)> {
+        self.tensors.iter().map(|(name, it)| (&**name, &*it.shape, it.format, it.bytes))
+    }
+
     /// Numbers in all tensors, and the bytes that they take in the files.
     pub fn size(&self) -> (u64, u64) {
         let numbers = |it: &Entry| it.shape.iter().map(|size| *size as u64).product::<u64>();

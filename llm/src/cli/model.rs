@@ -1,0 +1,88 @@
+//! Which model a command uses.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use super::{failure::Failure, progress, pull};
+use crate::{
+    engine::Options,
+    hub::{self, Reference},
+    load::{self, Loaded},
+    runner::{self, Runner},
+};
+
+/// The option `--model`.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct ModelArgs {
+    /// A GGUF file, a folder with config.json and *.safetensors, or hf:ORG/REPO[/FILE] of the
+    /// Hugging Face Hub. Without it: the small story model in the box
+    #[arg(long, short, value_name = "PATH|hf:REPO[/FILE]")]
+    pub(super) model: Option<Source>,
+}
+
+/// Where a model is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Source {
+    /// In a file or folder.
+    Path(PathBuf),
+    /// On the hub, or already fetched from there.
+    Hub(Reference),
+}
+
+impl FromStr for Source {
+    type Err = hub::Error;
+
+    fn from_str(text: &str) -> Result<Self, hub::Error> {
+        match text.strip_prefix("hf:") {
+            Some(_) => Ok(Self::Hub(text.parse()?)),
+            None => Ok(Self::Path(text.into())),
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => write!(f, "{}", path.display()),
+            Self::Hub(reference) => write!(f, "{reference}"),
+        }
+    }
+}
+
+impl Source {
+    /// The file or folder, fetched if need be.
+    pub(super) fn path(&self) -> Result<PathBuf, Failure> {
+        match self {
+            Self::Path(path) => Ok(path.clone()),
+            Self::Hub(reference) => pull::cached(reference),
+        }
+    }
+}
+
+impl ModelArgs {
+    /// Loads the model.
+    pub(super) fn load(&self) -> Result<Loaded, Failure> {
+        let path = self.model.as_ref().map(Source::path).transpose()?;
+        let _wait = progress::Wait::new(format!("loading {}", self.name()));
+        let loaded = path.as_deref().map_or_else(load::builtin, |path: &Path| load::load(path));
+        loaded.map_err(|source| Failure::Load { model: self.name(), source })
+    }
+
+    /// Loads the model and starts its engine.
+    pub(super) fn start(&self, options: Options) -> Result<Runner, Failure> {
+        let loaded = self.load()?;
+        Runner::start(loaded, options).map_err(|it| self.broken(it))
+    }
+
+    /// What to say about a model whose parts do not work.
+    pub(super) fn broken(&self, source: runner::Error) -> Failure {
+        Failure::Start { model: self.name(), source }
+    }
+
+    fn name(&self) -> String {
+        self.model.as_ref().map_or_else(|| "story".to_owned(), Source::to_string)
+    }
+}
