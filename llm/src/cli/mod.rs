@@ -24,7 +24,7 @@ mod serve;
 mod terminal;
 mod tokenize;
 
-use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, io::IsTerminal, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -37,7 +37,7 @@ Examples:
   firesteel chat                               the same model, in this terminal
   firesteel run \"Tell me a story about a dog.\"
   firesteel run -m qwen3-0.6b-q8_0.gguf --seed 7 --max-tokens 100 \"Why is the sky blue?\"
-  firesteel pull hf:Qwen/Qwen3-0.6B-GGUF       fetch a model, then use it: -m hf:Qwen/Qwen3-0.6B-GGUF
+  firesteel chat -m hf:Qwen/Qwen3-0.6B-GGUF    a model of the Hugging Face Hub, fetched once
   firesteel inspect model.gguf                 what is in a file
 
 Settings:
@@ -127,7 +127,9 @@ fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Cli, Failure> {
     let filter = cli.global.log.as_deref().unwrap_or(cli.command.log());
     let filter = tracing_subscriber::EnvFilter::try_new(filter)
         .map_err(|error| Failure::Usage(format!("--log `{filter}`: {error}")))?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colours = std::io::stderr().is_terminal();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours);
+    log.with_writer(std::io::stderr).init();
     Ok(cli)
 }
 

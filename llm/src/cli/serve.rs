@@ -4,8 +4,14 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 
 use super::{failure::Failure, model::ModelArgs};
 
+const EXAMPLES: &str = "\
+Examples:
+  firesteel serve                              the model in the box, at http://127.0.0.1:8080
+  firesteel serve -m model.gguf --host 0.0.0.0 --port 9000";
+
 /// Serves a model over HTTP.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     #[command(flatten)]
     model: ModelArgs,
