@@ -6,6 +6,8 @@
 //! See `apply_chat_template` in transformers' `utils/chat_template_utils.py`.
 
 use std::fmt;
+use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Value, ValueKind};
@@ -20,6 +22,10 @@ mod tests;
 /// Instructions that one rendering may take. A long chat takes about a hundred thousand; a
 /// template that goes in circles is stopped within seconds.
 const FUEL: u64 = 10_000_000;
+
+/// Bytes that a rendering may have. No context is as long, and a loop that repeats a message
+/// could fill the memory before its fuel is used up.
+const LONGEST: usize = 64 << 20;
 
 /// Why a chat could not be rendered.
 #[derive(Debug, thiserror::Error)]
@@ -103,7 +109,31 @@ impl Template {
         context.extend(self.eos.as_ref().map(|it| ("eos_token", Value::from(it.as_str()))));
         context.extend(kwargs.iter().map(|(k, v)| (k.as_str(), json::value(v))));
         let template = self.environment.get_template(NAME).map_err(failed)?;
-        template.render(Value::from_pairs(context)).map_err(failed)
+        let mut text = Bounded(Vec::new());
+        let render = || template.render_captured_to(Value::from_pairs(context), &mut text);
+        // Debug builds of minijinja panic where its arithmetic overflows, as in `x[1:9:-1]`.
+        match catch_unwind(AssertUnwindSafe(|| render().map(drop))) {
+            Ok(rendered) => rendered.map_err(failed)?,
+            Err(_) => return Err(Error::Render { line: 0, message: "it panicked".to_owned() }),
+        }
+        Ok(String::from_utf8_lossy(&text.0).into_owned())
+    }
+}
+
+/// The text of a rendering, which ends with an error rather than grow without bound.
+struct Bounded(Vec<u8>);
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len() + bytes.len() > LONGEST {
+            return Err(io::Error::other(format!("its text is longer than {LONGEST} bytes")));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

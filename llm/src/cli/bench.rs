@@ -13,7 +13,7 @@ use rand_chacha::ChaCha12Rng;
 use rand_core::{Rng, SeedableRng};
 use serde::Serialize;
 
-use super::{failure::Failure, model::ModelArgs, progress::Wait};
+use super::{failure::Failure, model::Choice, progress::Wait};
 use crate::{
     engine::{Event, Handle, Job, Options},
     runner::Runner,
@@ -31,7 +31,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     #[command(flatten)]
-    model: ModelArgs,
+    model: Choice,
     /// The length of the prompt, in tokens [default: 128, or half of a shorter context]
     #[arg(long, short, value_name = "N")]
     prompt: Option<usize>,

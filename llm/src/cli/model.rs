@@ -1,10 +1,6 @@
 //! Which model a command uses.
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-    str::FromStr,
-};
+use std::{fmt, path::PathBuf, str::FromStr};
 
 use super::{failure::Failure, progress, pull};
 use crate::{
@@ -16,11 +12,21 @@ use crate::{
 
 /// The option `--model`.
 #[derive(Debug, Clone, clap::Args)]
-pub(super) struct ModelArgs {
+pub(super) struct Choice {
     /// A GGUF file, a folder with config.json and *.safetensors, or hf:ORG/REPO[/FILE] of the
     /// Hugging Face Hub. Without it: the small story model in the box
     #[arg(long, short, value_name = "PATH|hf:REPO[/FILE]")]
-    pub(super) model: Option<Source>,
+    model: Option<Source>,
+}
+
+/// The options of a model that chats.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct ModelArgs {
+    #[command(flatten)]
+    choice: Choice,
+    /// A file with a chat template (Jinja) to use instead of the model's own
+    #[arg(long, value_name = "FILE")]
+    chat_template: Option<PathBuf>,
 }
 
 /// Where a model is.
@@ -62,19 +68,18 @@ impl Source {
     }
 }
 
-impl ModelArgs {
+impl Choice {
     /// Loads the model.
     pub(super) fn load(&self) -> Result<Loaded, Failure> {
         let path = self.model.as_ref().map(Source::path).transpose()?;
         let _wait = progress::Wait::new(format!("loading {}", self.name()));
-        let loaded = path.as_deref().map_or_else(load::builtin, |path: &Path| load::load(path));
+        let loaded = path.as_deref().map_or_else(load::builtin, load::load);
         loaded.map_err(|source| Failure::Load { model: self.name(), source })
     }
 
     /// Loads the model and starts its engine.
     pub(super) fn start(&self, options: Options) -> Result<Runner, Failure> {
-        let loaded = self.load()?;
-        Runner::start(loaded, options).map_err(|it| self.broken(it))
+        Runner::start(self.load()?, options).map_err(|it| self.broken(it))
     }
 
     /// What to say about a model whose parts do not work.
@@ -84,5 +89,20 @@ impl ModelArgs {
 
     fn name(&self) -> String {
         self.model.as_ref().map_or_else(|| "story".to_owned(), Source::to_string)
+    }
+}
+
+impl ModelArgs {
+    /// Loads the model and starts its engine.
+    pub(super) fn start(&self, options: Options) -> Result<Runner, Failure> {
+        let read = |path: &PathBuf| {
+            let text = std::fs::read_to_string(path);
+            text.map_err(|source| Failure::File { path: path.clone(), source })
+        };
+        // Before the model is loaded, which may take minutes.
+        let template = self.chat_template.as_ref().map(read).transpose()?;
+        let mut loaded = self.choice.load()?;
+        loaded.chat_template = template.or(loaded.chat_template);
+        Runner::start(loaded, options).map_err(|it| self.choice.broken(it))
     }
 }

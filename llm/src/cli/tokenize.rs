@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 
 use serde_json::json;
 
-use super::{failure::Failure, model::ModelArgs};
+use super::{failure::Failure, model::Choice};
 use crate::{runner, tokenizer::Tokenizer};
 
 const EXAMPLES: &str = "\
@@ -19,7 +19,7 @@ pub(super) struct Args {
     /// The text; `-` is what stdin holds
     text: String,
     #[command(flatten)]
-    model: ModelArgs,
+    model: Choice,
     /// Leaves out the tokens that the model wants around every text
     #[arg(long)]
     no_special: bool,

@@ -101,6 +101,7 @@ fn python_methods_work() {
         ),
         ("{{ x.title() ~ x.find('b') ~ x.strip().capitalize() ~ x.count('-') }}", " A-B-C 3A-b-c2"),
         ("{% for k, v in {'p': 1}.items() %}{{ k }}{{ v }}{% endfor %}", "p1"),
+        ("{% for i in range(2, -1, -1) %}{{ i }}{% endfor %}", "210"),
         (
             "{{ {'p': 1}.get('q', 'none') ~ {'p': 1}.get('p') ~ {'p': 1}.keys() | list }}",
             "none1['p']",
@@ -152,4 +153,13 @@ fn endless_templates_are_stopped() {
     assert!(matches!(with(nested, json!(0)), Err(Error::Render { .. })));
     let recursive = "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}";
     assert!(matches!(with(recursive, json!(0)), Err(Error::Render { .. })));
+}
+
+#[test]
+fn a_rendering_has_a_bound() {
+    let source = "{% for i in range(1000) %}{{ messages[0].content }}{% endfor %}";
+    let template = Template::new(source, None, None).unwrap_or_else(|error| panic!("{error}"));
+    let messages = json!([{ "role": "user", "content": "x".repeat(1 << 20) }]);
+    let error = template.render(&messages, None, true, &Map::new()).unwrap_err();
+    assert!(error.to_string().contains("fails"), "{error}");
 }

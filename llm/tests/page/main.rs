@@ -3,6 +3,7 @@
 //! so and passes.
 
 mod browser;
+#[path = "../support/server.rs"]
 mod server;
 
 use std::{path::PathBuf, time::Duration};

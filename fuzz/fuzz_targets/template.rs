@@ -1,0 +1,9 @@
+//! Chat templates. What holds of every input is in `targets/template.rs`, which an ordinary test
+//! of the crate `firesteel-llm` runs over the corpus too.
+
+#![no_main]
+
+#[path = "../targets/template.rs"]
+mod target;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| target::template(input));
