@@ -62,7 +62,16 @@ function foot(message) {
       show();
       answer();
     };
-    buttons.push(again);
+    const edit = h("button", { class: "small" }, "Edit message");
+    edit.onclick = () => {
+      messages.pop();
+      $("prompt").value = messages.pop()?.content ?? "";
+      kept.set(CHAT, messages);
+      show();
+      ready();
+      $("prompt").focus();
+    };
+    buttons.push(again, edit);
   }
   return h("div", { class: "foot" }, ...buttons, message.note ?? "");
 }

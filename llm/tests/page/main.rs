@@ -178,7 +178,7 @@ fn markdown_is_shown_and_harmless(browser: &Browser, server: &Server) {
         (".code pre", 2),
         ("blockquote", 1),
         ("hr", 1),
-        ("a", 2),
+        ("a", 3),
         ("img, script, iframe, i, b", 0),
         ("a[href^=javascript]", 0),
     ];
