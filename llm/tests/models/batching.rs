@@ -73,7 +73,8 @@ fn a_batch_is_each_alone() {
 fn only_the_slices_that_ask_get_logits() {
     let mut loaded = open("models/qwen3-tiny/qwen3-tiny.Q8_0.gguf");
     let model = &mut *loaded.model;
-    let want = step(model, &mut model.new_state(), &[1, 2]);
+    let mut alone = model.new_state();
+    let want = step(model, &mut alone, &[1, 2]);
     let (mut a, mut b) = (model.new_state(), model.new_state());
     let mut batch = [
         Slice { tokens: &[5, 6, 7], state: &mut a, logits: false },
