@@ -14,7 +14,7 @@ pub(super) enum Failure {
     #[error("{0}")]
     Usage(String),
     /// A model cannot be loaded.
-    #[error("model `{model}`: {source}")]
+    #[error("{}{source}", about(model, source))]
     Load {
         /// As the user named it.
         model: String,
@@ -100,6 +100,14 @@ impl Failure {
             | Self::File { .. }
             | Self::Io(_) => 1,
         }
+    }
+}
+
+/// Names the model, unless the error does.
+fn about(model: &str, error: &Load) -> String {
+    match error.to_string().contains(model) {
+        true => String::new(),
+        false => format!("model `{model}`: "),
     }
 }
 

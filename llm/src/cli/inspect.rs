@@ -162,7 +162,7 @@ fn from_folder(folder: &Path) -> Result<Sheet> {
     let special = json_file(&folder.join("tokenizer_config.json"))?.unwrap_or_default();
     let tokenizer = json_file(&folder.join("tokenizer.json"))?.unwrap_or_default();
     let template = std::fs::read_to_string(folder.join("chat_template.jinja")).ok();
-    let architecture = config["architectures"][0].as_str().unwrap_or_default().to_owned();
+    let architecture = config["model_type"].as_str().unwrap_or_default().to_owned();
     // Models that see as well as read keep the text's numbers a level deeper.
     let text = config.get("text_config").unwrap_or(&config);
     let vocabulary = tokenizer["model"]["vocab"].as_object().map(Map::len);

@@ -69,7 +69,7 @@ impl Model for Fake {
     }
 
     fn new_state(&self) -> State {
-        State::new(StateShape { layers: 0, kv_heads: 0, head_dim: 0 })
+        State::new(StateShape::default())
     }
 
     fn forward(&mut self, batch: &mut [Slice<'_>]) -> Result<Vec<Vec<f32>>> {
