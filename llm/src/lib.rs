@@ -6,6 +6,7 @@ pub mod answer;
 pub mod config;
 pub mod engine;
 pub mod error;
+pub mod http;
 pub mod load;
 pub mod models;
 pub mod runner;
