@@ -1,12 +1,16 @@
 //! Configurations from the metadata of a GGUF file.
 
-use super::{Config, Experts, RopeConfig};
+use super::{Config, Delta, Experts, RopeConfig};
 use crate::error::{Error, Result};
 use crate::models::Architecture;
 use crate::models::layers::attention::Heads;
+use crate::models::layers::delta_net::{DeltaHeads, HeadOrder};
 use crate::models::layers::rope::{Pairs, Scaling};
 use crate::weights::Weights;
 use crate::weights::gguf::{Gguf, Header};
+
+/// Where a file does not say which layers of a hybrid are attention.
+const FULL_ATTENTION_INTERVAL: usize = 4;
 
 /// The keys of one architecture.
 struct Keys<'a> {
@@ -64,6 +68,34 @@ impl Keys<'_> {
             used: self.must("expert_used_count")?,
             intermediate: self.must("expert_feed_forward_length")?,
             normalise: true,
+            shared: match architecture.is_hybrid() {
+                true => Some(self.must("expert_shared_feed_forward_length")?),
+                false => None,
+            },
+        }))
+    }
+
+    fn delta(&self, architecture: Architecture) -> Result<Option<DeltaHeads>> {
+        if !architecture.is_hybrid() {
+            return Ok(None);
+        }
+        let value = self.must("ssm.time_step_rank")?;
+        Ok(Some(DeltaHeads {
+            key: self.must("ssm.group_count")?,
+            value,
+            key_width: self.must("ssm.state_size")?,
+            value_width: self.must("ssm.inner_size")?.checked_div(value).unwrap_or(0),
+            taps: self.must("ssm.conv_kernel")?,
+            // As llama.cpp's converter leaves them.
+            order: match architecture {
+                Architecture::Qwen3_5 => HeadOrder::Tiled,
+                Architecture::Llama
+                | Architecture::Mistral
+                | Architecture::Qwen2
+                | Architecture::Qwen3
+                | Architecture::Qwen3Moe
+                | Architecture::Qwen3Next => HeadOrder::Grouped,
+            },
         }))
     }
 }
@@ -92,9 +124,15 @@ pub(crate) fn from_gguf(file: &mut Gguf) -> Result<Config> {
         pairs: if name == "llama" { Pairs::Adjacent } else { Pairs::Halves },
         scaling: keys.scaling()?,
     };
+    // Layers that only draft tokens come last.
+    let drafting = keys.size("nextn_predict_layers")?.unwrap_or(0);
+    let layers = keys.must("block_count")?.saturating_sub(drafting);
+    let delta = keys.delta(architecture)?;
+    let interval = keys.size("full_attention_interval")?.unwrap_or(FULL_ATTENTION_INTERVAL);
+    let recurrent = keys.key("attention.recurrent_layers");
     let mut config = Config {
         architecture,
-        layers: keys.must("block_count")?,
+        layers,
         hidden,
         intermediate: keys.must("feed_forward_length")?,
         heads: Heads { query, kv, width },
@@ -103,10 +141,19 @@ pub(crate) fn from_gguf(file: &mut Gguf) -> Result<Config> {
         epsilon: keys.float("attention.layer_norm_rms_epsilon")?.unwrap_or(1e-5) as f32,
         rope,
         window: keys.size("attention.sliding_window")?.filter(|window| *window > 0),
+        delta: None,
+        norm_offset: 0.0,
         experts: keys.experts(architecture)?,
         tied: !file.has("output.weight"),
     }
     .checked()?;
+    if let Some(heads) = delta {
+        let mut listed = file.bools(&recurrent)?;
+        listed.truncate(layers);
+        let layers = if listed.is_empty() { super::recurrent(layers, interval) } else { listed };
+        config.delta = Some(Delta { layers, heads });
+        config = config.checked()?;
+    }
     if file.has("rope_freqs.weight") {
         let factors = file.vector("rope_freqs.weight", config.rope.width / 2)?;
         config.rope.scaling = Scaling::Factors(factors);

@@ -1,11 +1,13 @@
 //! Configurations from a hub checkpoint's `config.json`.
 
-use super::{Config, Experts, RopeConfig};
+use super::{Config, Delta, Experts, RopeConfig};
 use crate::error::{Error, Result};
 use crate::models::Architecture;
 use crate::models::layers::attention::Heads;
+use crate::models::layers::delta_net::{DeltaHeads, HeadOrder};
 use crate::models::layers::rope::{Pairs, Scaling};
 use serde::Deserialize;
+use serde_json::Value;
 use std::path::Path;
 
 /// The fields that are read; their meaning is that of transformers' configuration classes.
@@ -36,7 +38,19 @@ struct Raw {
     #[serde(default)]
     mlp_only_layers: Vec<usize>,
     decoder_sparse_step: Option<usize>,
+    shared_expert_intermediate_size: Option<usize>,
     hidden_act: Option<String>,
+    #[serde(default)]
+    attention_bias: bool,
+    #[serde(default)]
+    mlp_bias: bool,
+    layer_types: Option<Vec<String>>,
+    full_attention_interval: Option<usize>,
+    linear_num_key_heads: Option<usize>,
+    linear_num_value_heads: Option<usize>,
+    linear_key_head_dim: Option<usize>,
+    linear_value_head_dim: Option<usize>,
+    linear_conv_kernel_dim: Option<usize>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -51,20 +65,24 @@ struct Rope {
     beta_fast: Option<f64>,
     beta_slow: Option<f64>,
     attention_factor: Option<f64>,
+    partial_rotary_factor: Option<f64>,
 }
 
 /// The configuration in the text of a `config.json`.
 pub(crate) fn from_json(path: &Path, text: &str) -> Result<Config> {
     let json = |source| Error::Json { path: path.to_owned(), source };
-    let value: serde_json::Value = serde_json::from_str(text).map_err(json)?;
+    let value: Value = serde_json::from_str(text).map_err(json)?;
     // The architecture first: another one may lack fields, and that is not the news.
-    let name = value.get("model_type").and_then(serde_json::Value::as_str).unwrap_or("unnamed");
+    let name = value.get("model_type").and_then(Value::as_str).unwrap_or("unnamed");
     let architecture = Architecture::from_hub(name)?;
-    let raw: Raw = serde_json::from_value(value).map_err(json)?;
+    let raw: Raw = serde_json::from_value(of_text(value)).map_err(json)?;
     let query = raw.num_attention_heads;
     let width = raw.head_dim.unwrap_or(raw.hidden_size.checked_div(query).unwrap_or(0));
     let act = raw.hidden_act.as_deref().unwrap_or("silu");
     super::demand(act == "silu", "hidden_act", "`silu`", act)?;
+    super::demand(!raw.attention_bias, "attention_bias", "false", raw.attention_bias)?;
+    super::demand(!raw.mlp_bias, "mlp_bias", "false", raw.mlp_bias)?;
+    let hybrid = architecture.is_hybrid();
     Config {
         architecture,
         layers: raw.num_hidden_layers,
@@ -74,19 +92,65 @@ pub(crate) fn from_json(path: &Path, text: &str) -> Result<Config> {
         vocab: raw.vocab_size,
         context: raw.max_position_embeddings,
         epsilon: raw.rms_norm_eps as f32,
-        rope: rope(&raw, width)?,
+        rope: rope(&raw, width, if hybrid { 0.25 } else { 1.0 })?,
         window: window(&raw, architecture)?,
+        delta: if hybrid { Some(delta(&raw)?) } else { None },
+        norm_offset: if hybrid { 1.0 } else { 0.0 },
         experts: experts(&raw, architecture)?,
         tied: raw.tie_word_embeddings,
     }
     .checked()
 }
 
-fn rope(raw: &Raw, width: usize) -> Result<RopeConfig> {
+/// The part for the decoder: checkpoints that also see nest it.
+fn of_text(mut value: Value) -> Value {
+    let tied = value.get("tie_word_embeddings").cloned();
+    let Some(Value::Object(mut text)) = value.get_mut("text_config").map(Value::take) else {
+        return value;
+    };
+    if let Some(tied) = tied {
+        text.entry("tie_word_embeddings").or_insert(tied);
+    }
+    Value::Object(text)
+}
+
+fn missing(key: &str) -> Error {
+    Error::Missing { what: format!("key `{key}` in `config.json`") }
+}
+
+fn delta(raw: &Raw) -> Result<Delta> {
+    let size = |value: Option<usize>, key| value.ok_or_else(|| missing(key));
+    let layers = match &raw.layer_types {
+        Some(kinds) => kinds.iter().map(|kind| is_linear(kind)).collect::<Result<_>>()?,
+        // Before the check of sizes, so bounded here.
+        None => super::recurrent(
+            raw.num_hidden_layers.min(super::MOST_LAYERS),
+            raw.full_attention_interval.unwrap_or(4),
+        ),
+    };
+    let heads = DeltaHeads {
+        key: size(raw.linear_num_key_heads, "linear_num_key_heads")?,
+        value: size(raw.linear_num_value_heads, "linear_num_value_heads")?,
+        key_width: size(raw.linear_key_head_dim, "linear_key_head_dim")?,
+        value_width: size(raw.linear_value_head_dim, "linear_value_head_dim")?,
+        taps: size(raw.linear_conv_kernel_dim, "linear_conv_kernel_dim")?,
+        order: HeadOrder::Grouped,
+    };
+    Ok(Delta { layers, heads })
+}
+
+fn is_linear(kind: &str) -> Result<bool> {
+    let known = ["linear_attention", "full_attention"].contains(&kind);
+    super::demand(known, "layer_types", "`linear_attention` or `full_attention`", kind)?;
+    Ok(kind == "linear_attention")
+}
+
+fn rope(raw: &Raw, width: usize, part: f64) -> Result<RopeConfig> {
     let parameters = raw.rope_scaling.clone().or_else(|| raw.rope_parameters.clone());
     let parameters = parameters.unwrap_or_default();
     let theta = raw.rope_theta.or(parameters.rope_theta).unwrap_or(10000.0);
-    let turning = width as f64 * raw.partial_rotary_factor.unwrap_or(1.0);
+    let part = raw.partial_rotary_factor.or(parameters.partial_rotary_factor).unwrap_or(part);
+    let turning = width as f64 * part;
     let scaling = scaling(&parameters, raw.max_position_embeddings as f64)?;
     Ok(RopeConfig { width: turning as usize, theta, pairs: Pairs::Halves, scaling })
 }
@@ -123,7 +187,11 @@ fn window(raw: &Raw, architecture: Architecture) -> Result<Option<usize>> {
     match architecture {
         Architecture::Mistral => Ok(raw.sliding_window),
         Architecture::Llama => Ok(None),
-        Architecture::Qwen2 | Architecture::Qwen3 | Architecture::Qwen3Moe => {
+        Architecture::Qwen2
+        | Architecture::Qwen3
+        | Architecture::Qwen3Moe
+        | Architecture::Qwen3Next
+        | Architecture::Qwen3_5 => {
             let on = raw.use_sliding_window.unwrap_or(false) && raw.sliding_window.is_some();
             super::demand(!on, "use_sliding_window", "false", on)?;
             Ok(None)
@@ -139,11 +207,12 @@ fn experts(raw: &Raw, architecture: Architecture) -> Result<Option<Experts>> {
     super::demand(dense == 0, "mlp_only_layers", "no layers", dense)?;
     let step = raw.decoder_sparse_step.unwrap_or(1);
     super::demand(step == 1, "decoder_sparse_step", "1", step)?;
-    let missing = |key: &str| Error::Missing { what: format!("key `{key}` in `config.json`") };
+    let shared = raw.shared_expert_intermediate_size;
     Ok(Some(Experts {
         count: raw.num_experts.ok_or_else(|| missing("num_experts"))?,
         used: raw.num_experts_per_tok.ok_or_else(|| missing("num_experts_per_tok"))?,
         intermediate: raw.moe_intermediate_size.ok_or_else(|| missing("moe_intermediate_size"))?,
-        normalise: raw.norm_topk_prob.unwrap_or(false),
+        normalise: raw.norm_topk_prob.unwrap_or(architecture.is_hybrid()),
+        shared: shared.filter(|_| architecture.is_hybrid()),
     }))
 }

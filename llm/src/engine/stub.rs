@@ -163,7 +163,7 @@ impl Model for Stub {
     }
 
     fn new_state(&self) -> State {
-        State::new(StateShape { layers: 0, kv_heads: 0, head_dim: 0 })
+        State::new(StateShape::default())
     }
 
     fn forward(&mut self, batch: &mut [Slice<'_>]) -> Result<Vec<Vec<f32>>> {

@@ -41,7 +41,7 @@ pub(super) fn load(folder: &Path) -> Result<Loaded> {
             None => template(&special["chat_template"]),
         },
         bos: bos(&special["bos_token"], &parse(&path, &tokenizer)?),
-        stop_ids: stop_ids(&generation["eos_token_id"], &raw["eos_token_id"]),
+        stop_ids: stop_ids(&generation["eos_token_id"], eos(&raw)),
         tokenizer: TokenizerSource::Json(tokenizer.into_bytes()),
         defaults: defaults(&generation),
         description,
@@ -82,6 +82,12 @@ fn bos(name: &Value, tokenizer: &Value) -> Option<u32> {
     let added = tokenizer["added_tokens"].as_array()?;
     let token = added.iter().find(|token| token["content"] == name)?;
     token["id"].as_u64().and_then(|id| u32::try_from(id).ok())
+}
+
+/// What the model's configuration says; checkpoints that also see nest it.
+fn eos(config: &Value) -> &Value {
+    let own = &config["eos_token_id"];
+    if own.is_null() { &config["text_config"]["eos_token_id"] } else { own }
 }
 
 /// One id or several, of the generation's configuration or else the model's.

@@ -1,19 +1,21 @@
-//! The decoder that all architectures share: embedding, layers of attention and feed-forward with
-//! norms before each, a last norm, the output matrix.
+//! The decoder that all architectures share: embedding, layers that mix tokens and then feed each
+//! forward, with norms before both, a last norm, the output matrix.
 //!
 //! `D` is the hidden size, rows are the tokens of all slices of a batch.
 
 use super::layers::attention::{Attention, Heads};
+use super::layers::delta_net::DeltaNet;
 use super::layers::kernels;
 use super::layers::linear::Linear;
 use super::layers::mlp::Mlp;
 use super::layers::moe::Moe;
 use super::layers::norm::RmsNorm;
 use super::layers::rope::Rope;
+use super::part::Part;
 use super::{Model, Slice};
-use crate::config::{Config, Experts};
+use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::state::{State, StateShape};
+use crate::state::{Recurrent, State, StateShape};
 use crate::weights::Weights;
 
 /// A model of the common form.
@@ -29,13 +31,19 @@ pub(crate) struct Decoder {
 
 /// A layer.
 pub(crate) struct Layer {
-    attention_norm: RmsNorm,
-    attention: Attention,
-    feed_norm: RmsNorm,
-    feed: Feed,
+    pub(crate) mixer_norm: RmsNorm,
+    pub(crate) mixer: Mixer,
+    pub(crate) feed_norm: RmsNorm,
+    pub(crate) feed: Feed,
 }
 
-/// What follows the attention.
+/// How tokens of a sequence learn of each other. Each holds the index of its own memory.
+pub(crate) enum Mixer {
+    Attention(Attention),
+    DeltaNet(DeltaNet),
+}
+
+/// What follows the mixer.
 pub(crate) enum Feed {
     Mlp(Mlp),
     Moe(Moe),
@@ -43,88 +51,6 @@ pub(crate) enum Feed {
 
 /// Builds one layer of an architecture.
 pub(crate) type LoadLayer = fn(Part<'_>) -> Result<Layer>;
-
-/// The weights of one layer, while it is built.
-pub(crate) struct Part<'a> {
-    pub(crate) config: &'a Config,
-    weights: &'a mut dyn Weights,
-    index: usize,
-}
-
-impl Part<'_> {
-    fn linear(&mut self, name: &str, outputs: usize, inputs: usize) -> Result<Linear> {
-        let name = format!("blk.{}.{name}.weight", self.index);
-        self.weights.linear(&name, outputs, inputs)
-    }
-
-    fn norm(&mut self, name: &str, len: usize) -> Result<RmsNorm> {
-        let weight = self.weights.vector(&format!("blk.{}.{name}.weight", self.index), len)?;
-        Ok(RmsNorm::new(weight, self.config.epsilon))
-    }
-
-    pub(crate) fn attention(&mut self) -> Result<Attention> {
-        let (Heads { query, kv, width }, hidden) = (self.config.heads, self.config.hidden);
-        Ok(Attention {
-            heads: self.config.heads,
-            query: self.linear("attn_q", query * width, hidden)?,
-            key: self.linear("attn_k", kv * width, hidden)?,
-            value: self.linear("attn_v", kv * width, hidden)?,
-            output: self.linear("attn_output", hidden, query * width)?,
-            norms: None,
-            window: self.config.window,
-        })
-    }
-
-    pub(crate) fn attention_with_bias(&mut self) -> Result<Attention> {
-        let Heads { query, kv, width } = self.config.heads;
-        let attention = self.attention()?;
-        let mut bias = |name: &str, heads: usize| {
-            let name = format!("blk.{}.{name}.bias", self.index);
-            self.weights.vector(&name, heads * width).map(Some)
-        };
-        Ok(Attention {
-            query: attention.query.with_bias(bias("attn_q", query)?),
-            key: attention.key.with_bias(bias("attn_k", kv)?),
-            value: attention.value.with_bias(bias("attn_v", kv)?),
-            ..attention
-        })
-    }
-
-    pub(crate) fn head_norms(&mut self) -> Result<(RmsNorm, RmsNorm)> {
-        let width = self.config.heads.width;
-        Ok((self.norm("attn_q_norm", width)?, self.norm("attn_k_norm", width)?))
-    }
-
-    pub(crate) fn mlp(&mut self) -> Result<Feed> {
-        let (hidden, inner) = (self.config.hidden, self.config.intermediate);
-        Ok(Feed::Mlp(Mlp {
-            gate: self.linear("ffn_gate", inner, hidden)?,
-            up: self.linear("ffn_up", inner, hidden)?,
-            down: self.linear("ffn_down", hidden, inner)?,
-        }))
-    }
-
-    pub(crate) fn experts(&mut self) -> Result<Feed> {
-        let missing = || Error::Missing { what: "number of experts".to_owned() };
-        let Experts { count, used, intermediate, normalise } =
-            self.config.experts.ok_or_else(missing)?;
-        let hidden = self.config.hidden;
-        let name = |name: &str| format!("blk.{}.{name}.weight", self.index);
-        let gates = self.weights.experts(&name("ffn_gate_exps"), count, intermediate, hidden)?;
-        let ups = self.weights.experts(&name("ffn_up_exps"), count, intermediate, hidden)?;
-        let downs = self.weights.experts(&name("ffn_down_exps"), count, hidden, intermediate)?;
-        let experts = gates.into_iter().zip(ups).zip(downs);
-        let experts = experts.map(|((gate, up), down)| Mlp { gate, up, down }).collect();
-        let router = self.linear("ffn_gate_inp", count, hidden)?;
-        Ok(Feed::Moe(Moe { router, experts, used, normalise, hidden }))
-    }
-
-    pub(crate) fn layer(&mut self, attention: Attention, feed: Feed) -> Result<Layer> {
-        let hidden = self.config.hidden;
-        let attention_norm = self.norm("attn_norm", hidden)?;
-        Ok(Layer { attention_norm, attention, feed_norm: self.norm("ffn_norm", hidden)?, feed })
-    }
-}
 
 impl Decoder {
     pub(crate) fn load(
@@ -136,9 +62,10 @@ impl Decoder {
         let embedding = weights.linear("token_embd.weight", vocab, hidden)?;
         let mut layers = Vec::new();
         for index in 0..config.layers {
-            layers.push(load_layer(Part { config: &config, weights: &mut *weights, index })?);
+            layers.push(load_layer(Part::new(&config, &mut *weights, index))?);
         }
-        let norm = RmsNorm::new(weights.vector("output_norm.weight", hidden)?, config.epsilon);
+        let norm = weights.vector("output_norm.weight", hidden)?;
+        let norm = RmsNorm::new(norm, config.norm_offset, config.epsilon);
         let output = match config.tied {
             true => None,
             false => Some(weights.linear("output.weight", vocab, hidden)?),
@@ -150,7 +77,11 @@ impl Decoder {
 
     fn state_shape(&self) -> StateShape {
         let Heads { kv, width, .. } = self.config.heads;
-        StateShape { layers: self.layers.len(), kv_heads: kv, head_dim: width }
+        let delta = self.config.delta.as_ref();
+        let recurrent = delta.map_or(0, |it| it.layers.iter().filter(|it| **it).count());
+        let (conv, matrices) = delta.map_or((0, 0), |it| Recurrent::sizes(&it.heads));
+        let layers = self.layers.len() - recurrent;
+        StateShape { layers, kv_heads: kv, head_dim: width, recurrent, conv, matrices }
     }
 
     /// All that can be wrong with a batch, before any state changes.
@@ -209,9 +140,12 @@ impl Model for Decoder {
         let places = |slice: &Slice<'_>| slice.state.len..slice.state.len + slice.tokens.len();
         let angles = self.rope.angles(&batch.iter().flat_map(places).collect::<Vec<_>>());
         let mut x = self.embedding.rows(&tokens)?; // [rows, D]
-        for (index, layer) in self.layers.iter().enumerate() {
-            let h = layer.attention_norm.forward(&x);
-            let h = layer.attention.forward(&h, &self.rope, &angles, batch, index)?;
+        for layer in &self.layers {
+            let h = layer.mixer_norm.forward(&x);
+            let h = match &layer.mixer {
+                Mixer::Attention(it) => it.forward(&h, &self.rope, &angles, batch)?,
+                Mixer::DeltaNet(it) => it.forward(&h, batch)?,
+            };
             kernels::add(&mut x, &h);
             let h = layer.feed_norm.forward(&x);
             let h = match &layer.feed {

@@ -2,12 +2,13 @@
 //!
 //! Source: transformers, `models/llama/modeling_llama.py`.
 
-use super::decoder::{Layer, Part};
+use super::decoder::{Layer, Mixer};
+use super::part::Part;
 use crate::error::Result;
 
 /// Layer of the blocks `attn_{q,k,v,output}`, `ffn_{gate,up,down}`.
 pub(crate) fn layer(mut part: Part<'_>) -> Result<Layer> {
     let attention = part.attention()?;
     let mlp = part.mlp()?;
-    part.layer(attention, mlp)
+    part.layer(Mixer::Attention(attention), mlp)
 }

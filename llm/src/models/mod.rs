@@ -4,9 +4,12 @@ pub mod decoder;
 pub mod layers;
 mod llama;
 mod mistral;
+mod part;
 mod qwen2;
 mod qwen3;
+mod qwen3_5;
 mod qwen3_moe;
+mod qwen3_next;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -55,6 +58,10 @@ pub enum Architecture {
     Qwen3,
     /// Qwen3 with a mixture of experts.
     Qwen3Moe,
+    /// Qwen3-Next: Gated DeltaNet and attention, with a mixture of experts.
+    Qwen3Next,
+    /// Qwen3.5, dense: Gated DeltaNet and attention.
+    Qwen3_5,
 }
 
 /// What the registry knows of an architecture.
@@ -67,7 +74,7 @@ struct Row {
     layer: decoder::LoadLayer,
 }
 
-const ARCHITECTURES: [Row; 5] = [
+const ARCHITECTURES: [Row; 7] = [
     Row {
         architecture: Architecture::Llama,
         gguf: Some("llama"),
@@ -92,6 +99,18 @@ const ARCHITECTURES: [Row; 5] = [
         gguf: Some("qwen3moe"),
         hub: "qwen3_moe",
         layer: qwen3_moe::layer,
+    },
+    Row {
+        architecture: Architecture::Qwen3Next,
+        gguf: Some("qwen3next"),
+        hub: "qwen3_next",
+        layer: qwen3_next::layer,
+    },
+    Row {
+        architecture: Architecture::Qwen3_5,
+        gguf: Some("qwen35"),
+        hub: "qwen3_5",
+        layer: qwen3_5::layer,
     },
 ];
 
@@ -119,8 +138,16 @@ impl Architecture {
 
     pub(crate) fn has_experts(self) -> bool {
         match self {
-            Self::Qwen3Moe => true,
-            Self::Llama | Self::Mistral | Self::Qwen2 | Self::Qwen3 => false,
+            Self::Qwen3Moe | Self::Qwen3Next => true,
+            Self::Llama | Self::Mistral | Self::Qwen2 | Self::Qwen3 | Self::Qwen3_5 => false,
+        }
+    }
+
+    /// Whether some layers are Gated DeltaNet.
+    pub(crate) fn is_hybrid(self) -> bool {
+        match self {
+            Self::Qwen3Next | Self::Qwen3_5 => true,
+            Self::Llama | Self::Mistral | Self::Qwen2 | Self::Qwen3 | Self::Qwen3Moe => false,
         }
     }
 }

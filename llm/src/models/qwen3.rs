@@ -2,7 +2,8 @@
 //!
 //! Source: transformers, `models/qwen3/modeling_qwen3.py`.
 
-use super::decoder::{Layer, Part};
+use super::decoder::{Layer, Mixer};
+use super::part::Part;
 use crate::error::Result;
 
 /// Layer of the blocks `attn_{q,k,v,output}`, `attn_{q,k}_norm`, `ffn_{gate,up,down}`.
@@ -10,5 +11,5 @@ pub(crate) fn layer(mut part: Part<'_>) -> Result<Layer> {
     let mut attention = part.attention()?;
     attention.norms = Some(part.head_norms()?);
     let mlp = part.mlp()?;
-    part.layer(attention, mlp)
+    part.layer(Mixer::Attention(attention), mlp)
 }

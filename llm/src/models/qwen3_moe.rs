@@ -2,7 +2,8 @@
 //!
 //! Source: transformers, `models/qwen3_moe/modeling_qwen3_moe.py`.
 
-use super::decoder::{Layer, Part};
+use super::decoder::{Layer, Mixer};
+use super::part::Part;
 use crate::error::Result;
 
 /// Layer of the blocks `attn_{q,k,v,output}`, `attn_{q,k}_norm`, `ffn_gate_inp` and
@@ -11,5 +12,5 @@ pub(crate) fn layer(mut part: Part<'_>) -> Result<Layer> {
     let mut attention = part.attention()?;
     attention.norms = Some(part.head_norms()?);
     let experts = part.experts()?;
-    part.layer(attention, experts)
+    part.layer(Mixer::Attention(attention), experts)
 }

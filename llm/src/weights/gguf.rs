@@ -15,9 +15,12 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::{Read, Seek, SeekFrom};
 
+mod cursor;
 mod header;
+mod values;
 
-pub use header::{Array, Header, TensorInfo, Value};
+pub use header::{Header, TensorInfo};
+pub use values::{Array, Value};
 
 /// What a GGUF file is read from.
 pub trait Source: Read + Seek + Send {}
@@ -56,6 +59,12 @@ impl Gguf {
         array.floats(key, &mut *self.source)
     }
 
+    /// The elements of an array of truth values.
+    pub fn bools(&mut self, key: &str) -> Result<Vec<bool>> {
+        let Some(array) = self.header.array(key)? else { return Ok(Vec::new()) };
+        array.bools(key, &mut *self.source)
+    }
+
     fn info(&self, name: &str, want: &[usize]) -> Result<TensorInfo> {
         let info = self.header.tensors.get(name);
         let info = info.ok_or_else(|| Error::Missing { what: format!("tensor `{name}`") })?;
@@ -80,9 +89,15 @@ impl Gguf {
 }
 
 /// Makes candle's tensor of the raw blocks.
-pub(super) fn tensor(format: GgmlDType, bytes: &[u8], shape: &[usize]) -> Result<QTensor> {
+fn tensor(format: GgmlDType, bytes: &[u8], shape: &[usize]) -> Result<QTensor> {
     let storage = QStorage::from_data(Cow::Borrowed(bytes), &Device::Cpu, format)?;
     Ok(QTensor::new(storage, shape)?)
+}
+
+/// All numbers of a tensor.
+pub(super) fn widened(format: GgmlDType, bytes: &[u8], shape: &[usize]) -> Result<Vec<f32>> {
+    let tensor = tensor(format, bytes, shape)?;
+    Ok(tensor.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1()?)
 }
 
 pub(super) fn matrix(
@@ -142,11 +157,11 @@ impl Weights for Gguf {
         experts.map(|bytes| matrix(info.format, bytes, outputs, inputs)).collect()
     }
 
-    fn vector(&mut self, name: &str, len: usize) -> Result<Vec<f32>> {
-        let info = self.info(name, &[len])?;
+    fn numbers(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        let stored = self.shape(name).filter(|stored| super::alike(stored, shape));
+        let info = self.info(name, stored.as_deref().unwrap_or(shape))?;
         let bytes = self.bytes(name, &info)?;
-        let tensor = tensor(info.format, &bytes, &[1, len])?;
-        Ok(tensor.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1()?)
+        widened(info.format, &bytes, &info.shape)
     }
 }
 

@@ -29,6 +29,17 @@ pub trait Weights {
         inputs: usize,
     ) -> Result<Vec<Linear>>;
 
+    /// A small tensor, widened to `f32`. Dimensions of one number do not count: formats differ
+    /// in them.
+    fn numbers(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>>;
+
     /// A vector, widened to `f32`.
-    fn vector(&mut self, name: &str, len: usize) -> Result<Vec<f32>>;
+    fn vector(&mut self, name: &str, len: usize) -> Result<Vec<f32>> {
+        self.numbers(name, &[len])
+    }
+}
+
+/// Whether two shapes differ in dimensions of one number only.
+fn alike(a: &[usize], b: &[usize]) -> bool {
+    a.iter().filter(|it| **it > 1).eq(b.iter().filter(|it| **it > 1))
 }

@@ -4,10 +4,9 @@
 //! they are asked for, and widened to `f32`.
 
 use super::Weights;
-use super::gguf::{matrix, tensor};
+use super::gguf::{matrix, widened};
 use crate::error::{Error, Result};
 use crate::models::layers::linear::Linear;
-use candle_core::Device;
 use candle_core::quantized::GgmlDType;
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -15,18 +14,28 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+mod names;
+
 /// Longer than any header; the format's own limit.
 const LONGEST_HEADER: u64 = 100_000_000;
+
+/// Parts of a checkpoint that text does not go through: draft layers, images.
+const UNUSED: [&str; 2] = ["mtp.", "model.visual."];
+/// What the names of a decoder begin with, alone and beside a vision part.
+const ALONE: &str = "model.";
+const BESIDE: &str = "model.language_model.";
 
 /// The tensors of a folder.
 pub struct Safetensors {
     files: Vec<(PathBuf, File)>,
+    prefix: &'static str,
     tensors: HashMap<String, Entry>,
 }
 
 struct Entry {
     file: usize,
-    format: GgmlDType,
+    /// The name of the format if it is none that is read.
+    format: std::result::Result<GgmlDType, String>,
     shape: Vec<usize>,
     offset: u64,
     bytes: usize,
@@ -56,7 +65,7 @@ impl Safetensors {
             let got = "no `*.safetensors` in it";
             return Err(Error::NotAModel { path: folder.to_owned(), got });
         }
-        let mut all = Self { files: Vec::new(), tensors: HashMap::new() };
+        let mut all = Self { files: Vec::new(), prefix: ALONE, tensors: HashMap::new() };
         for path in paths {
             all.add(path)?;
         }
@@ -81,10 +90,17 @@ impl Safetensors {
         let header: HashMap<String, serde_json::Value> =
             serde_json::from_slice(&header).map_err(json)?;
         for (name, value) in header {
-            if name != "__metadata__" {
-                let raw: Raw = serde_json::from_value(value).map_err(json)?;
-                let entry = self.entry(&name, raw, 8 + length, size)?;
-                self.tensors.insert(name, entry);
+            if name == "__metadata__" || UNUSED.iter().any(|it| name.starts_with(it)) {
+                continue;
+            }
+            if name.starts_with(BESIDE) {
+                self.prefix = BESIDE;
+            }
+            let raw: Raw = serde_json::from_value(value).map_err(json)?;
+            let entry = self.entry(&name, raw, 8 + length, size)?;
+            if self.tensors.insert(name.clone(), entry).is_some() {
+                let (what, got) = (format!("tensor `{name}`"), "one in each of two".to_owned());
+                return Err(Error::Corrupt { what, want: "it in one file", got });
             }
         }
         self.files.push((path, file));
@@ -93,17 +109,19 @@ impl Safetensors {
 
     fn entry(&self, name: &str, raw: Raw, start: u64, size: u64) -> Result<Entry> {
         let format = match raw.dtype.as_str() {
-            "F32" => GgmlDType::F32,
-            "F16" => GgmlDType::F16,
-            "BF16" => GgmlDType::BF16,
-            other => {
-                return Err(Error::Format { tensor: name.to_owned(), got: other.to_owned() });
-            }
+            "F32" => Ok(GgmlDType::F32),
+            "F16" => Ok(GgmlDType::F16),
+            "BF16" => Ok(GgmlDType::BF16),
+            other => Err(other.to_owned()),
         };
         let (from, to) = raw.data_offsets;
-        let bytes = raw.shape.iter().try_fold(format.type_size(), |it, size| it.checked_mul(*size));
-        let bytes = bytes.filter(|bytes| to.checked_sub(from) == Some(*bytes as u64));
-        let bytes = bytes.filter(|bytes| *bytes > 0).ok_or_else(|| Error::Corrupt {
+        let numbers = raw.shape.iter().try_fold(1_usize, |all, size| all.checked_mul(*size));
+        let want = match &format {
+            Ok(format) => numbers.and_then(|it| it.checked_mul(format.type_size())),
+            Err(_) => to.checked_sub(from).and_then(|it| usize::try_from(it).ok()),
+        };
+        let fits = |bytes: &usize| *bytes > 0 && to.checked_sub(from) == Some(*bytes as u64);
+        let bytes = want.filter(fits).ok_or_else(|| Error::Corrupt {
             what: format!("tensor `{name}`"),
             want: "as many bytes as its shape takes, and some",
             got: format!("{:?} for {:?}", raw.data_offsets, raw.shape),
@@ -127,81 +145,47 @@ impl Safetensors {
     /// The format of the largest tensor.
     pub fn format(&self) -> String {
         let largest = self.tensors.values().max_by_key(|it| it.bytes);
-        largest.map_or_else(String::new, |it| format!("{:?}", it.format))
+        largest.map_or_else(String::new, |it| match &it.format {
+            Ok(format) => format!("{format:?}"),
+            Err(name) => name.clone(),
+        })
     }
 
-    /// The blocks of a tensor.
-    fn read(&mut self, name: &str, want: &[usize]) -> Result<(GgmlDType, Vec<u8>)> {
-        let name = hub_name(name);
+    /// The hub's name of a tensor.
+    fn name(&self, name: &str) -> String {
+        names::of_tensor(name, self.prefix)
+    }
+
+    /// The numbers of a tensor, as they are stored; `name` is the hub's.
+    fn read(&mut self, name: String, want: &[usize]) -> Result<(GgmlDType, Vec<u8>)> {
         let entry = self.tensors.get(&name);
         let entry = entry.ok_or_else(|| Error::Missing { what: format!("tensor `{name}`") })?;
         if entry.shape != want {
             let (want, got) = (want.to_vec(), entry.shape.clone());
             return Err(Error::Shape { tensor: name, want, got });
         }
+        let unread = |got: &String| Error::Format { tensor: name.clone(), got: got.clone() };
+        let format = *entry.format.as_ref().map_err(unread)?;
         let (path, file) = &mut self.files[entry.file];
         let failed = |source| Error::Read { path: path.clone(), source };
         let mut bytes = vec![0; entry.bytes];
         file.seek(SeekFrom::Start(entry.offset)).map_err(failed)?;
         file.read_exact(&mut bytes).map_err(failed)?;
-        Ok((entry.format, bytes))
+        Ok((format, bytes))
     }
-}
-
-/// The hub's name of a tensor for its name in GGUF.
-fn hub_name(name: &str) -> String {
-    const WHOLE: [(&str, &str); 3] = [
-        ("token_embd.weight", "model.embed_tokens.weight"),
-        ("output_norm.weight", "model.norm.weight"),
-        ("output.weight", "lm_head.weight"),
-    ];
-    const OF_LAYER: [(&str, &str); 12] = [
-        ("attn_norm", "input_layernorm"),
-        ("attn_q", "self_attn.q_proj"),
-        ("attn_k", "self_attn.k_proj"),
-        ("attn_v", "self_attn.v_proj"),
-        ("attn_q_norm", "self_attn.q_norm"),
-        ("attn_k_norm", "self_attn.k_norm"),
-        ("attn_output", "self_attn.o_proj"),
-        ("ffn_norm", "post_attention_layernorm"),
-        ("ffn_gate", "mlp.gate_proj"),
-        ("ffn_up", "mlp.up_proj"),
-        ("ffn_down", "mlp.down_proj"),
-        ("ffn_gate_inp", "mlp.gate"),
-    ];
-    if let Some((_, hub)) = WHOLE.iter().find(|(gguf, _)| *gguf == name) {
-        return (*hub).to_owned();
-    }
-    let parts: Vec<&str> = name.split('.').collect();
-    let ["blk", layer, part, kind] = parts[..] else { return name.to_owned() };
-    let hub = OF_LAYER.iter().find(|(gguf, _)| *gguf == part).map_or(part, |(_, hub)| hub);
-    format!("model.layers.{layer}.{hub}.{kind}")
-}
-
-/// The hub stores experts one by one.
-fn expert_name(name: &str, expert: usize) -> String {
-    let parts: Vec<&str> = name.split('.').collect();
-    let ["blk", layer, part, kind] = parts[..] else { return name.to_owned() };
-    let part = match part {
-        "ffn_gate_exps" => "gate_proj",
-        "ffn_up_exps" => "up_proj",
-        "ffn_down_exps" => "down_proj",
-        other => other,
-    };
-    format!("model.layers.{layer}.mlp.experts.{expert}.{part}.{kind}")
 }
 
 impl Weights for Safetensors {
     fn has(&self, name: &str) -> bool {
-        self.tensors.contains_key(&hub_name(name))
+        self.tensors.contains_key(&self.name(name))
     }
 
     fn shape(&self, name: &str) -> Option<Vec<usize>> {
-        self.tensors.get(&hub_name(name)).map(|entry| entry.shape.clone())
+        self.tensors.get(&self.name(name)).map(|entry| entry.shape.clone())
     }
 
     fn linear(&mut self, name: &str, outputs: usize, inputs: usize) -> Result<Linear> {
-        let (format, bytes) = self.read(name, &[outputs, inputs])?;
+        let (format, bytes) = self.read(self.name(name), &[outputs, inputs])?;
         matrix(format, &bytes, outputs, inputs)
     }
 
@@ -212,30 +196,25 @@ impl Weights for Safetensors {
         outputs: usize,
         inputs: usize,
     ) -> Result<Vec<Linear>> {
-        let mut one = |expert| self.linear(&expert_name(name, expert), outputs, inputs);
+        let mut one = |expert| {
+            let name = names::of_expert(name, expert, self.prefix);
+            let (format, bytes) = self.read(name, &[outputs, inputs])?;
+            matrix(format, &bytes, outputs, inputs)
+        };
         (0..count).map(&mut one).collect()
     }
 
-    fn vector(&mut self, name: &str, len: usize) -> Result<Vec<f32>> {
-        let (format, bytes) = self.read(name, &[len])?;
-        let tensor = tensor(format, &bytes, &[1, len])?;
-        Ok(tensor.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1()?)
+    fn numbers(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        let stored = self.shape(name).filter(|stored| super::alike(stored, shape));
+        let shape = stored.as_deref().unwrap_or(shape);
+        let (format, bytes) = self.read(self.name(name), shape)?;
+        widened(format, &bytes, shape)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_are_the_hubs() {
-        assert_eq!(hub_name("output.weight"), "lm_head.weight");
-        assert_eq!(hub_name("blk.7.attn_q.bias"), "model.layers.7.self_attn.q_proj.bias");
-        assert_eq!(
-            expert_name("blk.1.ffn_up_exps.weight", 3),
-            "model.layers.1.mlp.experts.3.up_proj.weight"
-        );
-    }
 
     fn open(name: &str, bytes: &[u8]) -> Result<Safetensors> {
         let folder = std::env::temp_dir().join(format!("firesteel-{name}-{}", std::process::id()));

@@ -4,7 +4,7 @@ use super::{ids, json, open, step};
 use firesteel_llm::error::Error;
 use firesteel_llm::models::{Model, Slice};
 
-const FILES: [(&str, &str); 8] = [
+const FILES: [(&str, &str); 10] = [
     ("qwen3-tiny", "/qwen3-tiny.Q8_0.gguf"),
     ("qwen3-tiny", "/qwen3-tiny.Q6_K.gguf"),
     ("qwen3-tiny", "/qwen3-tiny.Q5_K_M.gguf"),
@@ -13,6 +13,8 @@ const FILES: [(&str, &str); 8] = [
     ("llama-tiny", ""),
     ("llama-tiny", "/llama-tiny.Q4_K_M.gguf"),
     ("qwen3moe-tiny", "/qwen3moe-tiny.Q6_K.gguf"),
+    ("qwen3next-tiny", "/qwen3next-tiny.Q4_K_M.gguf"),
+    ("qwen3_5-tiny", "/qwen3_5-tiny.Q4_K_M.gguf"),
 ];
 
 /// The prompts of a model's golden data, some of them.
@@ -73,7 +75,8 @@ fn a_batch_is_each_alone() {
 fn only_the_slices_that_ask_get_logits() {
     let mut loaded = open("models/qwen3-tiny/qwen3-tiny.Q8_0.gguf");
     let model = &mut *loaded.model;
-    let want = step(model, &mut model.new_state(), &[1, 2]);
+    let mut alone = model.new_state();
+    let want = step(model, &mut alone, &[1, 2]);
     let (mut a, mut b) = (model.new_state(), model.new_state());
     let mut batch = [
         Slice { tokens: &[5, 6, 7], state: &mut a, logits: false },
@@ -91,9 +94,22 @@ fn a_truncated_state_continues_as_if_nothing_had_followed() {
     step(model, &mut state, &[1, 2, 3]);
     let want = step(model, &mut state, &[4]);
     step(model, &mut state, &[5, 6, 7, 8]);
-    state.truncate(3);
+    assert!(state.truncate(3));
     assert_eq!(step(model, &mut state, &[4]), want);
     assert!(state.bytes() > 0);
+}
+
+#[test]
+fn a_recurrent_state_goes_back_to_its_beginning_only() {
+    let mut loaded = open("models/qwen3_5-tiny/qwen3_5-tiny.Q4_K_M.gguf");
+    let model = &mut *loaded.model;
+    let mut state = model.new_state();
+    let want = step(model, &mut state, &[1, 2, 3]);
+    let mut whole = state.clone();
+    assert!(!state.truncate(2));
+    assert_eq!(step(model, &mut state, &[4]), step(model, &mut whole, &[4]));
+    assert!(state.truncate(0));
+    assert_eq!(step(model, &mut state, &[1, 2, 3]), want);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Logits and greedy tokens of tiny models, against transformers and llama.cpp.
 
-use super::{difference, golden, greedy, ids, json, open};
+use super::{difference, golden, greedy, ids, json, open, open_folder};
 use firesteel_llm::weights::Weights;
 use firesteel_llm::weights::safetensors::Safetensors;
 
@@ -41,7 +41,7 @@ fn gguf(model: &str, format: &str, tolerance: f32) {
 
 /// A folder of safetensors: logits and 24 greedy tokens of every prompt.
 fn folder(model: &str) {
-    let mut loaded = open(&format!("models/{model}"));
+    let mut loaded = open_folder(model);
     let golden_file = json(&format!("models/{model}/golden.json"));
     assert_eq!(loaded.stop_ids, ids(&golden_file["eos_token_ids"]));
     let mut logits = Safetensors::open(&golden(&format!("models/{model}"))).unwrap();
@@ -79,6 +79,11 @@ fn qwen3_q4_k_m() {
 }
 
 #[test]
+fn qwen3_safetensors() {
+    folder("qwen3-tiny");
+}
+
+#[test]
 fn qwen3_tied_f16() {
     gguf("qwen3-tiny-tied", "F16", WIDENED);
 }
@@ -101,4 +106,24 @@ fn qwen3_moe_q6_k() {
 #[test]
 fn qwen3_moe_safetensors() {
     folder("qwen3moe-tiny");
+}
+
+#[test]
+fn qwen3_next_q4_k_m() {
+    gguf("qwen3next-tiny", "Q4_K_M", QUANTISED);
+}
+
+#[test]
+fn qwen3_next_safetensors() {
+    folder("qwen3next-tiny");
+}
+
+#[test]
+fn qwen3_5_q4_k_m() {
+    gguf("qwen3_5-tiny", "Q4_K_M", QUANTISED);
+}
+
+#[test]
+fn qwen3_5_safetensors() {
+    folder("qwen3_5-tiny");
 }

@@ -10,6 +10,7 @@ use firesteel_llm::models::{Model, Slice};
 use firesteel_llm::state::State;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub(crate) fn golden(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden").join(path)
@@ -21,6 +22,29 @@ pub(crate) fn json(path: &str) -> Value {
 
 pub(crate) fn open(path: &str) -> Loaded {
     load(&golden(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// A folder of safetensors, unpacked where it is stored packed.
+pub(crate) fn open_folder(model: &str) -> Loaded {
+    let stored = golden(&format!("models/{model}"));
+    let Ok(packed) = std::fs::File::open(stored.join("model.safetensors.gz")) else {
+        return open(&format!("models/{model}"));
+    };
+    // Of its own for each caller: tests run side by side.
+    static CALLS: AtomicUsize = AtomicUsize::new(0);
+    let call = CALLS.fetch_add(1, Ordering::Relaxed);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let folder = folder.join(format!("{model}-{}-{call}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    for file in ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"]
+    {
+        std::fs::copy(stored.join(file), folder.join(file)).unwrap();
+    }
+    let mut unpacked = std::fs::File::create(folder.join("model.safetensors")).unwrap();
+    std::io::copy(&mut flate2::read::GzDecoder::new(packed), &mut unpacked).unwrap();
+    let loaded = load(&folder).unwrap_or_else(|error| panic!("{model}: {error}"));
+    std::fs::remove_dir_all(&folder).unwrap();
+    loaded
 }
 
 /// Token ids of a JSON array.

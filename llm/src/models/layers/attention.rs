@@ -28,6 +28,10 @@ pub struct Attention {
     pub(crate) output: Linear,
     /// Norms of each head of queries and keys.
     pub(crate) norms: Option<(RmsNorm, RmsNorm)>,
+    /// Whether the query matrix gives each head a gate on its output, after its query.
+    pub(crate) gated: bool,
+    /// Its place among the attention layers of a state.
+    pub(crate) cache: usize,
     /// How many positions back a token sees, itself included.
     pub(crate) window: Option<usize>,
 }
@@ -56,28 +60,32 @@ impl Attention {
         rope: &Rope,
         angles: &Angles,
         batch: &mut [Slice<'_>],
-        layer: usize,
     ) -> Result<Vec<f32>> {
         let Heads { query: heads, kv, width } = self.heads;
-        let [mut q, mut k, v] = Linear::forward_all([&self.query, &self.key, &self.value], x)?;
+        let [q, mut k, v] = Linear::forward_all([&self.query, &self.key, &self.value], x)?;
+        let (mut q, gate) = if self.gated { split(&q, width) } else { (q, Vec::new()) };
         if let Some((q_norm, k_norm)) = &self.norms {
             q_norm.apply(&mut q);
             k_norm.apply(&mut k);
         }
         rope.apply(&mut q, heads, width, angles);
         rope.apply(&mut k, kv, width, angles);
-        self.append(&k, &v, batch, layer);
-        self.output.forward(&self.attend(&q, batch, layer))
+        self.append(&k, &v, batch);
+        let mut y = self.attend(&q, batch);
+        for (y, gate) in y.iter_mut().zip(&gate) {
+            *y *= kernels::sigmoid(*gate);
+        }
+        self.output.forward(&y)
     }
 
-    fn append(&self, k: &[f32], v: &[f32], batch: &mut [Slice<'_>], layer: usize) {
+    fn append(&self, k: &[f32], v: &[f32], batch: &mut [Slice<'_>]) {
         let width = self.heads.width;
         let mut rows =
             k.chunks_exact(self.heads.kv * width).zip(v.chunks_exact(self.heads.kv * width));
         for slice in batch {
             for (k, v) in rows.by_ref().take(slice.tokens.len()) {
                 let parts = k.chunks_exact(width).zip(v.chunks_exact(width));
-                for (head, (k, v)) in slice.state.layers[layer].iter_mut().zip(parts) {
+                for (head, (k, v)) in slice.state.layers[self.cache].iter_mut().zip(parts) {
                     head.keys.extend_from_slice(k);
                     head.values.extend_from_slice(v);
                 }
@@ -85,7 +93,7 @@ impl Attention {
         }
     }
 
-    fn attend(&self, q: &[f32], batch: &[Slice<'_>], layer: usize) -> Vec<f32> {
+    fn attend(&self, q: &[f32], batch: &[Slice<'_>]) -> Vec<f32> {
         let mut out = vec![0.0; q.len()];
         let group = self.heads.query / self.heads.kv * self.heads.width;
         let mut pieces = out.chunks_exact_mut(group).zip(q.chunks_exact(group));
@@ -94,7 +102,7 @@ impl Attention {
             for position in slice.state.len..slice.state.len + slice.tokens.len() {
                 let end = position + 1;
                 let first = self.window.map_or(0, |window| end.saturating_sub(window));
-                for (kv, (out, query)) in slice.state.layers[layer].iter().zip(&mut pieces) {
+                for (kv, (out, query)) in slice.state.layers[self.cache].iter().zip(&mut pieces) {
                     cost += 2 * group * (end - first);
                     tasks.push(Task { out, query, kv, first, end });
                 }
@@ -104,6 +112,12 @@ impl Attention {
         kernels::for_each(tasks, cost, |task| task.run(width));
         out
     }
+}
+
+/// Heads of `2 * width` to their first and second halves.
+fn split(x: &[f32], width: usize) -> (Vec<f32>, Vec<f32>) {
+    let halves = |skip| x.chunks_exact(width).skip(skip).step_by(2).flatten().copied().collect();
+    (halves(0), halves(1))
 }
 
 impl Task<'_> {

@@ -52,6 +52,17 @@ pub(crate) fn silu(x: f32) -> f32 {
     x / (1.0 + (-x).exp())
 }
 
+/// `1 / (1 + e^-x)`.
+pub(crate) fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+/// `ln(1 + e^x)`.
+pub(crate) fn softplus(x: f32) -> f32 {
+    // Where the sum is `e^x` alone, the logarithm undoes the exponential, which may overflow.
+    if x > 20.0 { x } else { x.exp().ln_1p() }
+}
+
 /// Does `work` to every part, on candle's threads if there is enough of it.
 ///
 /// `cost` is the number of multiplications of all parts together.

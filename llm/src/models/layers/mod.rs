@@ -5,6 +5,7 @@
 //! order, so a result is the same bits whatever else is in the batch.
 
 pub mod attention;
+pub mod delta_net;
 pub(crate) mod kernels;
 pub mod linear;
 pub mod mlp;

@@ -15,12 +15,21 @@ pub struct Moe {
     /// Whether the weights of the chosen experts are scaled to sum to one.
     pub(crate) normalise: bool,
     pub(crate) hidden: usize,
+    pub(crate) shared: Option<Shared>,
+}
+
+/// The expert that serves every row, as far as its gate opens.
+pub struct Shared {
+    pub(crate) mlp: Mlp,
+    pub(crate) gate: Vec<f32>,
 }
 
 impl Moe {
     /// Numbers in the weights.
     pub fn parameters(&self) -> usize {
-        self.router.parameters() + self.experts.iter().map(Mlp::parameters).sum::<usize>()
+        let shared = self.shared.iter().map(|it| it.mlp.parameters() + it.gate.len());
+        let experts = self.experts.iter().map(Mlp::parameters);
+        self.router.parameters() + experts.chain(shared).sum::<usize>()
     }
 
     pub(crate) fn forward(&self, x: &[f32]) -> Result<Vec<f32>> {
@@ -48,6 +57,13 @@ impl Moe {
             let y = expert.forward(&gathered)?;
             for ((row, weight), y) in rows.iter().zip(y.chunks_exact(self.hidden)) {
                 kernels::axpy(&mut out[at(*row)], *weight, y);
+            }
+        }
+        if let Some(Shared { mlp, gate }) = &self.shared {
+            let y = mlp.forward(x)?;
+            let rows = out.chunks_exact_mut(self.hidden).zip(x.chunks_exact(self.hidden));
+            for ((out, x), y) in rows.zip(y.chunks_exact(self.hidden)) {
+                kernels::axpy(out, kernels::sigmoid(kernels::dot(gate, x)), y);
             }
         }
         Ok(out)

@@ -9,7 +9,9 @@ pub struct RmsNorm {
 }
 
 impl RmsNorm {
-    pub(crate) fn new(weight: Vec<f32>, epsilon: f32) -> Self {
+    /// With weights that are stored less `offset`.
+    pub(crate) fn new(mut weight: Vec<f32>, offset: f32, epsilon: f32) -> Self {
+        weight.iter_mut().for_each(|it| *it += offset);
         Self { weight, epsilon }
     }
 
@@ -43,7 +45,7 @@ mod tests {
 
     #[test]
     fn rows_are_scaled_to_unit_mean_square() {
-        let norm = RmsNorm::new(vec![1.0, 2.0], 0.0);
+        let norm = RmsNorm::new(vec![0.0, 1.0], 1.0, 0.0);
         assert_eq!(norm.forward(&[3.0, 3.0, -5.0, 5.0]), [1.0, 2.0, -1.0, 2.0]);
     }
 }
