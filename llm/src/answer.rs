@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::{
     engine::{Event, FinishReason, Handle},
     sample::Choice,
-    text::{Reasoning, Streamer},
+    text::{Parts, Reasoning, Streamer},
     tokenizer::Tokenizer,
 };
 
@@ -52,11 +52,20 @@ impl Delta {
     pub fn is_empty(&self) -> bool {
         self.content.is_empty() && self.reasoning.is_empty() && self.entries.is_empty()
     }
+
+    /// Grows by what came next.
+    pub fn append(&mut self, next: Self) {
+        self.content += &next.content;
+        self.reasoning += &next.reasoning;
+        self.entries.extend(next.entries);
+    }
 }
 
 /// What an event means for the answer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Update {
+    /// Its request left the queue.
+    Started,
     /// It grew, perhaps by nothing.
     Delta(Delta),
     /// It is complete: the last of it, and OpenAI's word for why.
@@ -84,6 +93,9 @@ pub struct Answer {
     reasoning: Option<Reasoning>,
     entries: Option<Vec<Entry>>,
     n_tokens: usize,
+    n_reasoning: usize,
+    /// Whether text of the answer proper has come.
+    answers: bool,
     last: Instant,
     finished: bool,
 }
@@ -98,6 +110,8 @@ impl Answer {
             reasoning: wanted.reasoning.map(Reasoning::new),
             entries: wanted.logprobs.then(Vec::new),
             n_tokens: 0,
+            n_reasoning: 0,
+            answers: false,
             last: Instant::now(),
             finished: false,
         }
@@ -106,6 +120,11 @@ impl Answer {
     /// Tokens so far.
     pub fn n_tokens(&self) -> usize {
         self.n_tokens
+    }
+
+    /// Tokens so far, up to the last that brought a thought.
+    pub fn n_reasoning(&self) -> usize {
+        self.n_reasoning
     }
 
     /// Whether it is complete or failed.
@@ -132,7 +151,7 @@ impl Answer {
 
     fn on(&mut self, event: Option<Event>) -> Update {
         match event {
-            Some(Event::Started) => Update::Delta(Delta::default()),
+            Some(Event::Started) => Update::Started,
             Some(Event::Token(choice)) => self.token(&choice),
             Some(Event::Done(FinishReason::Stop)) => self.finish("stop"),
             Some(Event::Done(FinishReason::Length)) => self.finish("length"),
@@ -157,11 +176,29 @@ impl Answer {
             // The engine frees the place when it sees that nobody listens.
             self.handle.close();
             self.finished = true;
+            self.drop_entries_behind(step.text.len());
             let mut delta = self.delta(&step.text);
             self.flush_reasoning(&mut delta);
             return Update::Finish(delta, "stop");
         }
-        Update::Delta(self.delta(&step.text))
+        let delta = self.delta(&step.text);
+        self.answers |= !delta.content.is_empty();
+        if !self.answers && !delta.reasoning.is_empty() {
+            self.n_reasoning = self.n_tokens;
+        }
+        Update::Delta(delta)
+    }
+
+    /// Forgets the tokens of a stop string: `length` bytes of text stand in front of it.
+    fn drop_entries_behind(&mut self, mut length: usize) {
+        let Some(entries) = &mut self.entries else { return };
+        let shown = entries.iter().take_while(|entry| {
+            let shown = length > 0;
+            length = length.saturating_sub(entry.chosen.bytes.len());
+            shown
+        });
+        let shown = shown.count();
+        entries.truncate(shown);
     }
 
     fn clock(&mut self) {
@@ -200,9 +237,8 @@ impl Answer {
 
     fn flush_reasoning(&mut self, delta: &mut Delta) {
         let Some(reasoning) = &mut self.reasoning else { return };
-        let rest = reasoning.finish();
-        delta.content += &rest.content;
-        delta.reasoning += &rest.reasoning;
+        let Parts { content, reasoning } = reasoning.finish();
+        delta.append(Delta { content, reasoning, entries: Vec::new() });
     }
 }
 

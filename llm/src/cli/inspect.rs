@@ -171,7 +171,7 @@ fn from_folder(folder: &Path) -> Result<Sheet> {
         .map(|(name, shape, format, bytes)| Tensor {
             name: name.to_owned(),
             shape: shape.to_vec(),
-            format: format!("{format:?}"),
+            format,
             bytes: bytes as u64,
         })
         .collect();

@@ -75,6 +75,7 @@ impl Printer {
     /// Writes what came. The answer is complete if this says so.
     pub(super) fn print(&mut self, update: Update) -> Result<bool, Failure> {
         let (delta, complete) = match update {
+            Update::Started => return Ok(false),
             Update::Delta(delta) => (delta, false),
             Update::Finish(delta, _) => (delta, true),
             Update::Failed(message) => return Err(Failure::Answer(message)),

@@ -8,8 +8,9 @@
 
 mod queue;
 mod schedule;
+pub mod stub;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 mod worker;
 
 use std::{sync::Arc, thread, time::Duration};
@@ -210,6 +211,16 @@ impl Engine {
         self.queue.close();
     }
 
+    /// Whether it takes no more requests.
+    pub fn is_closed(&self) -> bool {
+        self.queue.is_closed()
+    }
+
+    /// Ends all requests after the step that is under way, and takes no more.
+    pub fn abort(&self) {
+        self.queue.abort();
+    }
+
     /// Closes, and waits at most `bound` for the requests that it has.
     /// Says whether all of them finished.
     pub fn drain(&self, bound: Duration) -> bool {
@@ -220,6 +231,6 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        self.queue.abort();
+        self.abort();
     }
 }

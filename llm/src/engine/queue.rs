@@ -103,6 +103,10 @@ impl Queue {
         self.changed.notify_all();
     }
 
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
     pub(super) fn abort(&self) {
         let mut inner = self.lock();
         (inner.closed, inner.aborted) = (true, true);

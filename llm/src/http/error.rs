@@ -9,7 +9,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use crate::engine::Rejected;
+use crate::{engine::Rejected, runner};
 
 /// An answer that is not 2xx.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -103,6 +103,17 @@ impl From<Rejected> for ApiError {
             Rejected::EmptyPrompt | Rejected::Token { .. } => Self::invalid("prompt", message),
             Rejected::TooLong { context, got } => Self::context(context, got, 1),
         }
+    }
+}
+
+impl From<runner::Error> for ApiError {
+    fn from(error: runner::Error) -> Self {
+        // A template that fails on some messages works on others, so it is the request's fault.
+        let param = match error {
+            runner::Error::Template(_) => "messages",
+            runner::Error::Tokenizer(_) => "prompt",
+        };
+        Self::invalid(param, error.to_string())
     }
 }
 

@@ -1,16 +1,17 @@
 //! The messages of a chat, checked and made plain for the template.
 
-use axum::http::StatusCode;
 use serde_json::{Map, Value};
 
 use super::{
     error::ApiError,
-    params::{Fields, wrong},
+    params::{Fields, unknown, unsupported, wrong},
 };
 
 const ROLES: &[&str] = &["system", "developer", "user", "assistant", "tool"];
 const KEYS: &[&str] =
     &["role", "content", "name", "tool_calls", "tool_call_id", "reasoning_content", "refusal"];
+/// What OpenAI's clients send back with an assistant's message, which no template reads.
+const EMPTY_KEYS: &[&str] = &["annotations", "audio", "function_call"];
 
 /// Takes `messages`, each with plain text for content.
 pub(super) fn take(fields: &mut Fields) -> Result<Value, ApiError> {
@@ -28,9 +29,14 @@ pub(super) fn take(fields: &mut Fields) -> Result<Value, ApiError> {
 fn message(at: &str, value: &Value) -> Result<Value, ApiError> {
     let map = value.as_object().ok_or_else(|| wrong(at, "an object", value))?;
     let mut plain: Map<String, Value> = map.clone();
-    plain.retain(|_, it| !it.is_null());
+    plain.retain(|key, it| {
+        let empty = it.as_array().is_some_and(Vec::is_empty);
+        !it.is_null() && !(empty && EMPTY_KEYS.contains(&key.as_str()))
+    });
     if let Some(key) = plain.keys().find(|it| !KEYS.contains(&it.as_str())) {
-        return Err(unsupported(&format!("{at}.{key}"), "unknown parameter"));
+        let name = format!("{at}.{key}");
+        let known = EMPTY_KEYS.contains(&key.as_str());
+        return Err(if known { unsupported(&name, &[]) } else { unknown(&name) });
     }
     let role = plain.get("role").ok_or_else(|| ApiError::missing(&format!("{at}.role")))?;
     let known = role.as_str().filter(|it| ROLES.contains(it));
@@ -65,12 +71,8 @@ fn text(at: &str, content: &Value) -> Result<String, ApiError> {
     let part = |(i, part): (usize, &Value)| match (part["type"].as_str(), part["text"].as_str()) {
         (Some("text"), Some(text)) => Ok(text.to_owned()),
         (Some("text"), None) => Err(ApiError::missing(&format!("{at}[{i}].text"))),
-        (_, _) => Err(unsupported(&format!("{at}[{i}].type"), "parts are of type `text`")),
+        (Some(_), _) => Err(unsupported(&format!("{at}[{i}].type"), &["\"text\""])),
+        (None, _) => Err(ApiError::missing(&format!("{at}[{i}].type"))),
     };
     parts.iter().enumerate().map(part).collect()
-}
-
-fn unsupported(at: &str, what: &str) -> ApiError {
-    let message = format!("`{at}` is not supported: {what}; help: leave it out");
-    ApiError::new(StatusCode::BAD_REQUEST, "unsupported_parameter", message).at(at)
 }

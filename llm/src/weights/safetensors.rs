@@ -136,8 +136,11 @@ impl Safetensors {
     }
 
     /// Name, shape (outermost dimension first), format and bytes of each tensor.
-    pub fn tensors(&self) -> impl Iterator<Item = (&str, &[usize], GgmlDType, usize)> {
-        self.tensors.iter().map(|(name, it)| (&**name, &*it.shape, it.format, it.bytes))
+    pub fn tensors(&self) -> impl Iterator<Item = (&str, &[usize], String, usize)> {
+        self.tensors.iter().map(|(name, it)| {
+            let format = it.format.as_ref().map_or_else(Clone::clone, |it| format!("{it:?}"));
+            (&**name, &*it.shape, format, it.bytes)
+        })
     }
 
     /// Numbers in all tensors, and the bytes that they take in the files.
