@@ -102,6 +102,7 @@ impl Server {
 /// The routes.
 pub fn router(server: &Arc<Server>) -> Router {
     let mut router = Router::new()
+        .route("/", get(status::chat_page))
         .route("/v1/models", get(status::models))
         .route("/v1/models/{*id}", get(status::model))
         .route("/v1/chat/completions", post(chat::create))
