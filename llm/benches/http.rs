@@ -225,7 +225,7 @@ struct Idle {
 fn idle() -> io::Result<Idle> {
     let host = Host::start("idle")?;
     let before = host.resident()?;
-    let prompt = "x".repeat(5000);
+    let prompt = "x".repeat(1000);
     let streams: io::Result<Vec<TcpStream>> = (0..IDLE).map(|_| host.ask(&prompt, 1)).collect();
     let mut streams = streams?;
     for stream in &mut streams {
@@ -252,8 +252,10 @@ fn page(busy: &Busy, idle: &Idle) -> String {
     format!(
         "# The HTTP server\n\n\
          `cargo bench -p firesteel-llm --bench http` on {cores} cores, which the clients share.\n\
-         The engine makes tokens for all requests at once and at no cost, so this is what the server adds.\n\n\
-         {CONNECTIONS} connections that stream chats of {TOKENS} tokens, one after another, for {:.0} seconds:\n\n\
+         The engine makes tokens for all requests at once and at no cost, so this is what the \
+         server adds.\n\n\
+         {CONNECTIONS} connections that stream chats of {TOKENS} tokens, one after another, for \
+         {:.0} seconds:\n\n\
          | | |\n| --- | --- |\n\
          | streamed tokens a second | {rate:.0} |\n\
          | gap between arrivals on a connection, median | {:.2} ms |\n\

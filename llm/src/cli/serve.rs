@@ -149,9 +149,10 @@ fn greet(model: &str, address: SocketAddr, has_key: bool) {
     }
     let key = if has_key { " -H 'authorization: Bearer KEY'" } else { "" };
     eprintln!(
-        "\n  {model} is served at http://{address} (a chat page) and http://{address}/v1\n\n  \
-         curl http://{address}/v1/chat/completions{key} -H 'content-type: application/json' \\\n    \
-         -d '{{\"messages\": [{{\"role\": \"user\", \"content\": \"Tell me a story about a dog.\"}}]}}'\n\n  \
+        "\n  {model} is served: a chat page at http://{address}, OpenAI's API at http://{address}/v1\n\n  \
+         curl http://{address}/v1/chat/completions{key} \\\n    \
+         -H 'content-type: application/json' \\\n    \
+         -d '{{\"messages\": [{{\"role\": \"user\", \"content\": \"Tell me a story.\"}}]}}'\n\n  \
          Ctrl-C stops it.\n"
     );
 }

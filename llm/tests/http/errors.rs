@@ -100,6 +100,16 @@ async fn wrong_messages_are_named() {
             "messages[0].content[0].type",
         ),
         (
+            message(r#"{"role": "user", "content": [{"type": "text", "text": "x", "cache": 1}]}"#),
+            "unsupported_parameter",
+            "messages[0].content[0].cache",
+        ),
+        (
+            message(r#"{"role": "user", "content": [{"text": "x"}]}"#),
+            "missing_required_parameter",
+            "messages[0].content[0].type",
+        ),
+        (
             message(r#"{"role": "user", "content": "x", "mood": 1}"#),
             "unsupported_parameter",
             "messages[0].mood",

@@ -7,6 +7,7 @@ mod errors;
 mod fuzz;
 mod life;
 mod parameters;
+mod process;
 mod story;
 mod streams;
 

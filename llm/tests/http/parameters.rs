@@ -42,7 +42,9 @@ async fn messages_in_all_shapes_reach_the_template() {
     let server = server(alphabet());
     let messages = json!([
         { "role": "developer", "content": "a" },
-        { "role": "user", "content": [{ "type": "text", "text": "b" }, { "type": "text", "text": "c" }] },
+        { "role": "user", "content": [
+            { "type": "text", "text": "b" }, { "type": "text", "text": "c" },
+        ] },
         { "role": "assistant", "content": null, "tool_calls": [], "refusal": null,
           "annotations": [], "audio": null, "function_call": null },
         { "role": "tool", "content": "d", "tool_call_id": "1" },
