@@ -97,6 +97,10 @@ pub struct Answer {
     /// Whether text of the answer proper has come.
     answers: bool,
     last: Instant,
+    /// Times to the first token, and between two: looking the metrics up for each token would
+    /// cost as much as the token.
+    first: metrics::Histogram,
+    between: metrics::Histogram,
     finished: bool,
 }
 
@@ -113,6 +117,8 @@ impl Answer {
             n_reasoning: 0,
             answers: false,
             last: Instant::now(),
+            first: metrics::histogram!("firesteel_time_to_first_token_seconds"),
+            between: metrics::histogram!("firesteel_inter_token_seconds"),
             finished: false,
         }
     }
@@ -204,10 +210,8 @@ impl Answer {
     fn clock(&mut self) {
         let elapsed = self.last.elapsed();
         self.last = Instant::now();
-        match self.n_tokens {
-            0 => metrics::histogram!("firesteel_time_to_first_token_seconds").record(elapsed),
-            _ => metrics::histogram!("firesteel_inter_token_seconds").record(elapsed),
-        }
+        let times = if self.n_tokens == 0 { &self.first } else { &self.between };
+        times.record(elapsed);
     }
 
     fn finish(&mut self, reason: &'static str) -> Update {

@@ -53,7 +53,9 @@ fn layered<C: CommandFactory>(file: &Table) -> clap::Command {
 fn layer(arg: clap::Arg, own: &Table, shared: &Table) -> clap::Arg {
     let Some(long) = arg.get_long().map(str::to_owned) else { return arg };
     let variable = format!("FIRESTEEL_{}", long.to_uppercase().replace('-', "_"));
-    let mut arg = arg.env(variable).hide_env(true);
+    // Empty is how a shell's user unsets a variable for one command.
+    let empty = env::var_os(&variable).is_some_and(|it| it.is_empty());
+    let mut arg = if empty { arg } else { arg.env(variable).hide_env(true) };
     if matches!(arg.get_action(), ArgAction::SetTrue) {
         // `FIRESTEEL_LENIENT=1` as well as `=true`.
         arg = arg.value_parser(FalseyValueParser::new());
@@ -116,6 +118,8 @@ fn check<C: CommandFactory>(path: &Path, file: &Table) -> Result<(), Failure> {
     };
     let mut everywhere = options(&root);
     everywhere.extend(root.get_subcommands().flat_map(options));
+    // The file does not say where the file is.
+    everywhere.retain(|it| it != "config");
     for (key, value) in file {
         let command = root.get_subcommands().find(|it| it.get_name() == key);
         match (command, value) {

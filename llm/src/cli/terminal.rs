@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{failure::Failure, sampling::Sampling};
+use super::{failure::Failure, progress::Wait, sampling::Sampling};
 use crate::{
     answer::{Answer, Update, Wanted},
     engine::Job,
@@ -54,7 +54,6 @@ fn submit(
 }
 
 /// Writes an answer to stdout as it comes: the text plain, thoughts dim and on terminals only.
-#[derive(Debug)]
 pub(super) struct Printer {
     out: Stdout,
     terminal: bool,
@@ -63,13 +62,23 @@ pub(super) struct Printer {
     pub(super) text: String,
     first: Option<Instant>,
     last: Option<Instant>,
+    /// Shown until there is something to read.
+    wait: Option<Wait>,
 }
 
 impl Printer {
     pub(super) fn new() -> Self {
         let out = std::io::stdout();
         let terminal = out.is_terminal();
-        Self { out, terminal, thinking: false, text: String::new(), first: None, last: None }
+        Self {
+            out,
+            terminal,
+            thinking: false,
+            text: String::new(),
+            first: None,
+            last: None,
+            wait: Some(Wait::new("reading the prompt".to_owned())),
+        }
     }
 
     /// Writes what came. The answer is complete if this says so.
@@ -80,6 +89,9 @@ impl Printer {
             Update::Finish(delta, _) => (delta, true),
             Update::Failed(message) => return Err(Failure::Answer(message)),
         };
+        if complete || !delta.is_empty() {
+            self.wait = None;
+        }
         if !delta.is_empty() {
             self.last = Some(Instant::now());
             self.first = self.first.or(self.last);
@@ -107,6 +119,7 @@ impl Printer {
 
     /// Ends the line.
     pub(super) fn end(&mut self) -> Result<(), Failure> {
+        self.wait = None;
         self.end_thoughts("")?;
         writeln!(self.out)?;
         Ok(())

@@ -15,12 +15,12 @@ use crate::{
 pub const VOCAB: usize = 300;
 /// The token that ends an answer.
 pub const END: u32 = 256;
-/// The model panics on it.
+/// The model panics on it, unless it is told otherwise.
 pub const POISON: u32 = 299;
 
 /// Says the role of every message. With `think` the answer begins inside a thought.
 const TEMPLATE: &str = "{% for it in messages %}{{ it.role }}: {{ it.content }}\n{% endfor %}\
-                        {% if think %}<think>{% endif %}";
+                        {% if think %}<think>\n{% endif %}";
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -77,12 +77,20 @@ pub struct Stub {
     pub context: usize,
     /// Kept if there is one.
     pub log: Option<Log>,
+    /// The model panics on it.
+    pub poison: Option<u32>,
 }
 
 impl Stub {
     /// A model that follows a rule.
     pub fn new(next: impl Fn(u32) -> u32 + Send + 'static) -> Self {
-        Self { next: Box::new(next), gate: Arc::default(), context: 1000, log: None }
+        Self {
+            next: Box::new(next),
+            gate: Arc::default(),
+            context: 1000,
+            log: None,
+            poison: Some(POISON),
+        }
     }
 
     /// One whose steps wait at a gate.
@@ -171,7 +179,8 @@ impl Model for Stub {
         if let Some(log) = &self.log {
             lock(log).push(batch.iter().map(|it| it.tokens.len()).collect());
         }
-        assert!(!batch.iter().any(|it| it.tokens.contains(&POISON)), "poisoned");
+        let poisoned = |it: &Slice<'_>| self.poison.is_some_and(|id| it.tokens.contains(&id));
+        assert!(!batch.iter().any(poisoned), "poisoned");
         let row = |tokens: &[u32]| {
             let mut logits = vec![0.0; VOCAB];
             if let Some(&last) = tokens.last() {

@@ -63,7 +63,6 @@ impl Sequence {
             return self.end(Event::Done(FinishReason::Stop));
         }
         self.generated.push(choice.id);
-        metrics::counter!("firesteel_generated_tokens_total").increment(1);
         if self.events.send(Event::Token(choice)).is_err() {
             self.finished = true;
             return;
@@ -121,14 +120,17 @@ fn step(model: &mut dyn Model, batch: &mut [Sequence], chunk: usize) {
     match logits {
         Ok(logits) => {
             let mut logits = logits.iter();
-            let context = model.context();
+            let (context, mut n_tokens) = (model.context(), 0);
             for share in &plan {
                 let sequence = &mut batch[share.sequence];
                 sequence.read += share.take;
                 if let Some(logits) = share.complete.then(|| logits.next()).flatten() {
+                    let before = sequence.generated.len();
                     sequence.advance(logits, context);
+                    n_tokens += sequence.generated.len() - before;
                 }
             }
+            metrics::counter!("firesteel_generated_tokens_total").increment(n_tokens as u64);
         }
         // The states of all sequences of the step are in doubt.
         Err(message) => {

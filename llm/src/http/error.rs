@@ -14,19 +14,19 @@ use crate::{engine::Rejected, runner};
 /// An answer that is not 2xx.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{message}")]
-pub struct ApiError {
+pub(super) struct ApiError {
     /// The status.
-    pub status: StatusCode,
+    pub(super) status: StatusCode,
     /// OpenAI's kind of error.
-    pub kind: &'static str,
+    pub(super) kind: &'static str,
     /// What a program can compare.
-    pub code: Option<&'static str>,
+    pub(super) code: Option<&'static str>,
     /// The field at fault.
-    pub param: Option<String>,
+    pub(super) param: Option<String>,
     /// What a person can read.
-    pub message: String,
+    pub(super) message: String,
     /// Seconds after which trying again makes sense.
-    pub retry_after: Option<u64>,
+    pub(super) retry_after: Option<u64>,
 }
 
 impl ApiError {

@@ -22,6 +22,7 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     let matched = request.extensions().get::<MatchedPath>();
     // Unknown paths are the client's invention and must not become labels.
     let route = matched.map_or_else(|| "other".to_owned(), |it| it.as_str().to_owned());
+    let is_probe = route == "/metrics" || route.starts_with("/health/");
     let method = request.method().clone();
     let span = tracing::info_span!(
         "request", id = id.to_str().unwrap_or_default(), %method, path = request.uri().path()
@@ -36,7 +37,12 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     let labels = [("route", route.clone()), ("status", status.to_string())];
     metrics::counter!("firesteel_http_requests_total", &labels).increment(1);
     metrics::histogram!("firesteel_http_request_seconds", "route" => route).record(seconds);
-    span.in_scope(|| tracing::info!(status, ms = seconds.as_millis() as u64, "responded"));
+    let ms = seconds.as_millis() as u64;
+    // Probes come every second and would drown the rest.
+    span.in_scope(|| match is_probe {
+        true => tracing::debug!(status, ms, "responded"),
+        false => tracing::info!(status, ms, "responded"),
+    });
     response
 }
 

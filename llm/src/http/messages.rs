@@ -54,7 +54,8 @@ fn message(at: &str, value: &Value) -> Result<Value, ApiError> {
             let text = text(&at_content, content)?;
             plain.insert("content".into(), text.into());
         }
-        None if plain.contains_key("tool_calls") => {
+        // OpenAI's own answers have no content when they call tools.
+        None if plain["role"] == "assistant" => {
             plain.insert("content".into(), "".into());
         }
         None => return Err(ApiError::missing(&at_content)),
@@ -68,11 +69,20 @@ fn text(at: &str, content: &Value) -> Result<String, ApiError> {
         return Ok(text.to_owned());
     }
     let parts = content.as_array().ok_or_else(|| wrong(at, "a string or an array", content))?;
-    let part = |(i, part): (usize, &Value)| match (part["type"].as_str(), part["text"].as_str()) {
-        (Some("text"), Some(text)) => Ok(text.to_owned()),
-        (Some("text"), None) => Err(ApiError::missing(&format!("{at}[{i}].text"))),
-        (Some(_), _) => Err(unsupported(&format!("{at}[{i}].type"), &["\"text\""])),
-        (None, _) => Err(ApiError::missing(&format!("{at}[{i}].type"))),
+    parts.iter().enumerate().map(|(i, it)| part(&format!("{at}[{i}]"), it)).collect()
+}
+
+fn part(at: &str, value: &Value) -> Result<String, ApiError> {
+    let map = value.as_object().ok_or_else(|| wrong(at, "an object", value))?;
+    let field = |name: &str| map.get(name).and_then(Value::as_str);
+    let text = match (field("type"), field("text")) {
+        (Some("text"), Some(text)) => text.to_owned(),
+        (Some("text"), None) => return Err(ApiError::missing(&format!("{at}.text"))),
+        (Some(_), _) => return Err(unsupported(&format!("{at}.type"), &["\"text\""])),
+        (None, _) => return Err(ApiError::missing(&format!("{at}.type"))),
     };
-    parts.iter().enumerate().map(part).collect()
+    match map.keys().find(|it| !matches!(it.as_str(), "type" | "text")) {
+        Some(key) => Err(unknown(&format!("{at}.{key}"))),
+        None => Ok(text),
+    }
 }

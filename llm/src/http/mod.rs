@@ -31,7 +31,8 @@ use axum::{
 use metrics_exporter_prometheus::PrometheusHandle;
 use tower_http::catch_panic::CatchPanicLayer;
 
-pub use self::{error::ApiError, params::manual as parameters, serve::serve};
+use self::error::ApiError;
+pub use self::{params::manual as parameters, serve::serve};
 use crate::runner::Runner;
 
 /// How a server behaves. The limits of the batch and the queue are the engine's.
@@ -99,10 +100,10 @@ impl Server {
     }
 }
 
-/// The routes.
+/// The routes, and what surrounds them.
 pub fn router(server: &Arc<Server>) -> Router {
-    let mut router = Router::new()
-        .route("/", get(status::page))
+    let routes = Router::new()
+        .route("/", get(status::chat_page))
         .route("/v1/models", get(status::models))
         .route("/v1/models/{*id}", get(status::model))
         .route("/v1/chat/completions", post(chat::create))
@@ -111,7 +112,12 @@ pub fn router(server: &Arc<Server>) -> Router {
         .route("/detokenize", post(tokens::detokenize))
         .route("/health/live", get(status::live))
         .route("/health/ready", get(status::ready))
-        .route("/metrics", get(status::metrics))
+        .route("/metrics", get(status::metrics));
+    surround(routes, server)
+}
+
+fn surround(routes: Router<Arc<Server>>, server: &Arc<Server>) -> Router {
+    let mut router = routes
         .with_state(Arc::clone(server))
         .layer(from_fn_with_state(Arc::clone(server), layers::authorize))
         .layer(CatchPanicLayer::custom(layers::panicked));
@@ -119,4 +125,37 @@ pub fn router(server: &Arc<Server>) -> Router {
         router = router.layer(layers::cors(&server.options.cors));
     }
     router.layer(from_fn(layers::observe))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{
+        body::{Body, to_bytes},
+        http::Request,
+    };
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::engine::{self, stub::Stub};
+
+    async fn boom() {
+        panic!("a secret");
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_a_handler_is_an_envelope_and_the_server_lives_on() {
+        let runner = Runner::start(Stub::saying("a").loaded(), engine::Options::default());
+        let server = Server::new(runner.unwrap(), Options::default());
+        let router = surround(Router::new().route("/boom", get(boom)), &server);
+        for _ in 0..2 {
+            let request = Request::get("/boom").body(Body::empty()).unwrap();
+            let response = router.clone().oneshot(request).await.unwrap();
+            assert_eq!(response.status(), 500);
+            assert!(response.headers().contains_key("x-request-id"));
+            let body = to_bytes(response.into_body(), 9999).await.unwrap();
+            let json: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(json["error"]["code"], "internal_error");
+            assert!(!json.to_string().contains("secret"));
+        }
+    }
 }

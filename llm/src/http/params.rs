@@ -111,7 +111,8 @@ impl Fields {
             self.kind.is_none() || matches!(support(name, self.kind), Some(Full(_))),
             "`{name}` is not in the table"
         );
-        self.map.remove(name).filter(|it| !it.is_null())
+        // Those that are left keep their order, so that the first wrong one is named.
+        self.map.shift_remove(name).filter(|it| !it.is_null())
     }
 
     fn typed<T>(

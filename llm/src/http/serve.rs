@@ -55,7 +55,7 @@ pub async fn serve(
 
 /// Histograms keep single observations until somebody adds them up.
 async fn upkeep(server: Arc<Server>) {
-    let mut interval = interval(Duration::from_secs(5));
+    let mut interval = interval(Duration::from_secs(1));
     loop {
         interval.tick().await;
         server.metrics.run_upkeep();

@@ -23,8 +23,9 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::{error::ApiError, tally::Tally, wire::Reply};
 use crate::answer::{Answer, Delta, Update};
 
-/// Bytes after which a write is not extended further.
-const LARGE: usize = 16 << 10;
+/// Bytes after which a write is not extended further: a connection that catches up with a
+/// long answer must not delay the others by much.
+const LARGE: usize = 4 << 10;
 
 /// The events of one request. Dropping it drops the answers, which cancels them.
 pub(super) struct Events {

@@ -76,13 +76,24 @@ pub(super) fn disk(path: &Path) -> impl FnOnce(io::Error) -> Error {
     |source| Error::Disk { path, source }
 }
 
-/// The names of the files in a snapshot. One level deep, as the files of a model are; a GGUF
-/// file that a repository keeps further down is found by its full name.
+/// The names of the files in a snapshot, with those of the folders that they are in.
 pub(super) fn names(snapshot: &Path) -> Vec<String> {
-    let entries = fs::read_dir(snapshot).into_iter().flatten().flatten();
-    // A link to a blob that is gone is no file.
-    let files = entries.filter(|it| it.path().is_file());
-    files.filter_map(|it| it.file_name().into_string().ok()).collect()
+    let mut names = Vec::new();
+    collect(snapshot, "", &mut names);
+    names
+}
+
+fn collect(folder: &Path, prefix: &str, names: &mut Vec<String>) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let (path, name) = (entry.path(), format!("{prefix}{name}"));
+        if path.is_dir() {
+            collect(&path, &format!("{name}/"), names);
+        } else if path.is_file() {
+            // A link to a blob that is gone is no file.
+            names.push(name);
+        }
+    }
 }
 
 /// Whether all of these files are there, and the shards that an index among them names.

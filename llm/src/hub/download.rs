@@ -28,6 +28,11 @@ impl Hub {
     ) -> Result<()> {
         let url = format!("{}/{}/resolve/{commit}/{}", self.endpoint, reference.repo, file.name);
         let mut partial = Partial::open(blob, file)?;
+        if blob.exists() {
+            // Another program had the lock, and fetched it. What is left is of our making.
+            fs::remove_file(&partial.path).ok();
+            return Ok(());
+        }
         progress.file(&file.name, partial.done, file.size);
         let mut fruitless = 0;
         while partial.done < file.size {

@@ -128,7 +128,7 @@ fn start(files: &[(&'static str, Vec<u8>)]) -> (Arc<Hub>, SocketAddr) {
     let hub = Arc::new(Hub { files: files.iter().cloned().collect(), ..Hub::default() });
     let app = Router::new()
         .route("/api/models/{org}/{name}/revision/main", get(list))
-        .route("/{org}/{name}/resolve/{commit}/{file}", get(file))
+        .route("/{org}/{name}/resolve/{commit}/{*file}", get(file))
         .with_state(Arc::clone(&hub));
     let (send, receive) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
@@ -259,6 +259,34 @@ fn a_folder_has_all_of_its_files() {
         assert_eq!(&fs::read(path.join(name)).expect("it is there"), content, "{name}");
     }
     assert!(!path.join("pytorch_model.bin").exists());
+}
+
+#[test]
+fn a_file_in_a_folder_is_found_again() {
+    let place = Place::new("nested", &[("q8/model.gguf", noise(500)), ("q4/model.gguf", noise(9))]);
+    let path = place.pull("hf:some/model/q8/model.gguf");
+    assert_eq!(fs::read(path).expect("it is there"), noise(500));
+    place.hub.requests();
+    // Not a model, which is found out without the hub.
+    let args = ["inspect", "hf:some/model/q8/model.gguf"];
+    fail(place.firesteel(&args).env("HF_ENDPOINT", "http://127.0.0.1:1"), 4);
+}
+
+#[test]
+fn two_programs_fetch_one_file_once() {
+    let content = noise(400_000);
+    let place = Place::new("two_programs", &[("model.gguf", content.clone())]);
+    place.hub.misbehave(Fault::Torn(100_000));
+    let pulls: Vec<_> = (0..2)
+        .map(|_| place.firesteel(&["pull", "hf:some/model"]).spawn().expect("the binary runs"))
+        .collect();
+    for mut pull in pulls {
+        assert!(pull.wait().expect("it ends").success());
+    }
+    assert_eq!(fs::read(place.pull("hf:some/model")).expect("it is there"), content);
+    let blobs = fs::read_dir(place.cache.join("models--some--model/blobs"));
+    assert_eq!(blobs.expect("it was made").count(), 1);
+    assert_eq!(place.hub.requests(), [0, 100_000, 200_000, 300_000]);
 }
 
 #[test]

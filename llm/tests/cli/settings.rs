@@ -17,6 +17,7 @@ fn precedence() {
     };
     assert!(fail(&mut run(), 3).contains("`own`"));
     assert!(fail(run().env("FIRESTEEL_MODEL", "environment"), 3).contains("`environment`"));
+    assert!(fail(run().env("FIRESTEEL_MODEL", ""), 3).contains("`own`"));
     let said = fail(run().env("FIRESTEEL_MODEL", "environment").args(["-m", "line"]), 3);
     assert!(said.contains("`line`"), "{said}");
     let said = fail(firesteel(&["tokenize", "Hello", "--config"]).arg(&config), 3);
@@ -55,6 +56,7 @@ fn mistakes_in_the_file_are_named() {
     };
     assert!(said("[run]\nmodle = 'x'", 2).contains("`run.modle`"));
     assert!(said("[run]\ntop-p = 3", 2).contains("config.toml"));
+    assert!(said("config = 'x'", 2).contains("`config`"));
     assert!(said("[run", 2).contains("config.toml"));
     let missing = folder.join("none.toml");
     assert!(fail(firesteel(&["devices", "--config"]).arg(missing), 3).contains("none.toml"));

@@ -1,0 +1,9 @@
+//! Bodies of requests. What holds of every input is in `targets/http.rs`, which an ordinary test
+//! of the crate `firesteel-llm` runs over the corpus too.
+
+#![no_main]
+
+#[path = "../targets/http.rs"]
+mod target;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| target::http(input));
