@@ -15,6 +15,19 @@ use crate::page;
 
 type Result<T> = std::result::Result<T, ApiError>;
 
+/// `GET /`: the chat page.
+pub(super) async fn page() -> impl IntoResponse {
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CONTENT_SECURITY_POLICY, page::policy()),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        // The next version of the program has another page.
+        (header::CACHE_CONTROL, "no-cache"),
+    ];
+    (headers, page::HTML)
+}
+
 fn entry(server: &Server) -> Value {
     json!({
         "id": server.runner.name,
@@ -64,17 +77,4 @@ pub(super) async fn metrics(State(server): State<Arc<Server>>) -> impl IntoRespo
     metrics::gauge!("firesteel_requests_waiting").set(load.waiting as f64);
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     (StatusCode::OK, kind, server.metrics.render())
-}
-
-/// `GET /`, the chat page.
-pub(super) async fn chat_page() -> impl IntoResponse {
-    let headers = [
-        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        (header::CONTENT_SECURITY_POLICY, page::policy()),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        // A newer server has a newer page.
-        (header::CACHE_CONTROL, "no-cache"),
-    ];
-    (headers, page::HTML)
 }

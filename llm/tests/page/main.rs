@@ -60,17 +60,26 @@ fn wait_for_answer(browser: &Browser) {
     browser.wait("document.getElementById('stop').hidden", LONG);
 }
 
+/// Controls that are shown; hidden ones have no name.
 fn every_control_has_a_name(browser: &Browser) {
-    for control in browser.all("button, textarea, input, select") {
-        let label = browser.label(&control);
-        assert!(!label.is_empty(), "a control without a name: {control}");
-    }
     // The keyboard starts where one types.
     assert_eq!(browser.script("return document.activeElement.id"), "prompt");
+    let check = |controls: &str, want: usize| {
+        let controls = browser.all(controls);
+        assert_eq!(controls.len(), want);
+        for control in controls {
+            assert!(!browser.label(&control).is_empty(), "a control without a name: {control}");
+        }
+    };
+    check("header button, #ideas button, #prompt, #send", 8);
+    browser.click("#open");
+    check("dialog button, dialog input, dialog textarea", 8);
+    browser.click("#settings .main");
 }
 
 /// Text grows in many steps, not at once.
 fn answers_stream(browser: &Browser) {
+    browser.script("localStorage.setItem('firesteel.settings', '{\"max_tokens\": 40}')");
     browser.script(
         "window.lengths = new Set();
          new MutationObserver(() => {
@@ -105,6 +114,7 @@ fn settings_reach_the_server(browser: &Browser) {
          };",
     );
     browser.click("#open");
+    browser.click("#defaults");
     picture(browser, "settings");
     browser.keys("[name=system]", "You tell stories.");
     browser.keys("[name=temperature]", "0");
