@@ -103,7 +103,7 @@ impl Server {
 /// The routes, and what surrounds them.
 pub fn router(server: &Arc<Server>) -> Router {
     let routes = Router::new()
-        .route("/", get(status::chat_page))
+        .route("/", get(status::page))
         .route("/v1/models", get(status::models))
         .route("/v1/models/{*id}", get(status::model))
         .route("/v1/chat/completions", post(chat::create))

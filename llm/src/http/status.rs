@@ -65,16 +65,3 @@ pub(super) async fn metrics(State(server): State<Arc<Server>>) -> impl IntoRespo
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     (StatusCode::OK, kind, server.metrics.render())
 }
-
-/// `GET /`, the chat page.
-pub(super) async fn chat_page() -> impl IntoResponse {
-    let headers = [
-        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        (header::CONTENT_SECURITY_POLICY, page::policy()),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        // A newer server has a newer page.
-        (header::CACHE_CONTROL, "no-cache"),
-    ];
-    (headers, page::HTML)
-}
