@@ -15,6 +15,19 @@ use crate::page;
 
 type Result<T> = std::result::Result<T, ApiError>;
 
+/// `GET /`: the chat page.
+pub(super) async fn page() -> impl IntoResponse {
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CONTENT_SECURITY_POLICY, page::policy()),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        // The next version of the program has another page.
+        (header::CACHE_CONTROL, "no-cache"),
+    ];
+    (headers, page::HTML)
+}
+
 fn entry(server: &Server) -> Value {
     json!({
         "id": server.runner.name,
