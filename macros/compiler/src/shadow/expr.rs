@@ -4,7 +4,9 @@ use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
 use super::{Shadow, scalar, written};
-use crate::ast::{Adapter, Arm, Call, Expr, ExprKind, For, Label, Lit, Member, TyExprKind};
+use crate::ast::{
+    Adapter, Arm, Call, Expr, ExprKind, For, Inline, InlineArg, Label, Lit, Member, TyExprKind,
+};
 use crate::hir::Ty;
 use crate::intrinsics::{Row, SigTy, method};
 use crate::value::{BinOp, Scalar, UnOp};
@@ -18,10 +20,11 @@ impl Shadow<'_> {
         let span = expr.span.start;
         match &expr.kind {
             ExprKind::Lit(lit) => literal(lit, self.node(expr), false, span),
-            ExprKind::Local(_, name) | ExprKind::Memory(_, name) | ExprKind::Const(_, name) => {
+            ExprKind::Local(_, name) | ExprKind::Memory(_, name) => {
                 quote!(#name)
             }
-            ExprKind::Associated(path, ..)
+            ExprKind::Const(_, path)
+            | ExprKind::Associated(path, ..)
             | ExprKind::Scope(path, _)
             | ExprKind::Order(path, _) => quote!(#path),
             ExprKind::Unary(op, at, inner) => self.unary(*op, *at, inner, expr),
@@ -84,6 +87,7 @@ impl Shadow<'_> {
                 quote_spanned!(span=> &#mutable #inner)
             }
             ExprKind::Call(call) => self.call(call, span),
+            ExprKind::Inline(inline) => self.inline(inline, span),
             ExprKind::Method(receiver, name, args) => {
                 let receiver = self.operand(receiver);
                 let row = method(&name.to_string());
@@ -191,7 +195,11 @@ impl Shadow<'_> {
                 quote_spanned!(span=> break #of #value)
             }
             ExprKind::Continue(_, of) => quote_spanned!(span=> continue #of),
-            ExprKind::Return => quote_spanned!(span=> return),
+            ExprKind::Return(of) => {
+                let value = of.as_ref().and_then(|of| of.value.as_ref());
+                let value = value.map(|value| self.expr(value));
+                quote_spanned!(span=> return #value)
+            }
             ExprKind::Lit(_)
             | ExprKind::Local(..)
             | ExprKind::Memory(..)
@@ -210,6 +218,7 @@ impl Shadow<'_> {
             | ExprKind::Repeat(..)
             | ExprKind::Ref(..)
             | ExprKind::Call(_)
+            | ExprKind::Inline(_)
             | ExprKind::Method(..)
             | ExprKind::Vector { .. }
             | ExprKind::From(..)
@@ -264,6 +273,7 @@ impl Shadow<'_> {
                 | ExprKind::Index(..)
                 | ExprKind::Field(..)
                 | ExprKind::Call(_)
+                | ExprKind::Inline(_)
                 | ExprKind::Method(..)
                 | ExprKind::Lit(_)
                 | ExprKind::Tuple(_)
@@ -317,6 +327,15 @@ impl Shadow<'_> {
             (true, 2) => quote_spanned!(span=> ::firesteel::dsl::#path(#(#args),*)),
             _ => quote_spanned!(span=> #path(#(#args),*)),
         }
+    }
+
+    /// A device function is an ordinary function to rustc.
+    fn inline(&self, inline: &Inline, span: Span) -> TokenStream {
+        let args = inline.args.iter().filter_map(|arg| match arg {
+            InlineArg::Value { expr, .. } | InlineArg::Memory { expr, .. } => expr.as_ref(),
+        });
+        let (path, args) = (&inline.path, args.map(|arg| self.expr(arg)));
+        quote_spanned!(span=> #path(#(#args),*))
     }
 
     /// Arguments; whole slices go without `&`, since their names are references already.
