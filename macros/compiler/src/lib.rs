@@ -55,9 +55,9 @@ fn expand_kernel(
     let Some((ast, facts)) = front(attr, item, linker, &mut diags) else {
         return diags.take_tokens();
     };
-    let shadow = shadow::shadow(&ast, &facts, diags.rustc_agrees());
+    let shadow = shadow::shadow(&ast, &facts, linker.broken || diags.rustc_agrees());
     let signature = ast.signature.clone();
-    let compiled = match diags.is_empty() {
+    let compiled = match diags.is_empty() && !linker.broken {
         true => back(desugar::desugar(ast, &facts), &mut diags),
         false => None,
     };

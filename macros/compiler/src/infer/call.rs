@@ -376,6 +376,7 @@ impl<'a> Infer<'a> {
             let message = format!("the slice `{name}` cannot be written");
             let help = format!("make the parameter `{name}: &mut [{got}]`");
             self.error(Code::WriteToShared, arg.span, message, help);
+            self.excused.push(*memory);
         }
         self.expect(&Ty::Scalar(elem), &Ty::Scalar(got), arg.span);
     }

@@ -75,12 +75,14 @@ pub struct Linker<'a> {
     /// What is known.
     pub(crate) links: &'a Links,
     wanted: Vec<syn::Path>,
+    /// Whether an item was named that is reported where it is defined.
+    pub(crate) broken: bool,
 }
 
 impl<'a> Linker<'a> {
     /// Nothing is wanted yet.
     pub fn new(links: &'a Links) -> Self {
-        Self { links, wanted: Vec::new() }
+        Self { links, wanted: Vec::new(), broken: false }
     }
 
     /// Notes a path that nothing is known of.
@@ -173,8 +175,21 @@ fn run(job: Job) -> TokenStream {
         return error;
     }
     let path = wanted[0].clone();
+    // Of a name that is nowhere, rustc says that the macro is missing. It says the better thing,
+    // with the intrinsic that was meant, of a value of that name.
+    let probes = links.names.is_empty().then(|| probes(&wanted));
     let job = codec::write_job(&Job { target, wanted, links });
-    quote!(#path! { {::firesteel::expansion::link} #job })
+    quote!(#probes #path! { {::firesteel::expansion::link} #job })
+}
+
+fn probes(wanted: &[syn::Path]) -> TokenStream {
+    quote! {
+        const _: fn() = || {
+            #[allow(unused_imports)]
+            use ::firesteel::dsl::*;
+            #(let _ = &#wanted;)*
+        };
+    }
 }
 
 fn compile(target: &Target, linker: &mut Linker<'_>) -> TokenStream {
@@ -218,16 +233,28 @@ fn recursion(target: &Target, wanted: &[syn::Path]) -> Option<TokenStream> {
 /// A checked device function: what rustc sees of it, and its macro.
 fn device_function(function: &syn::ItemFn, linker: &mut Linker<'_>) -> TokenStream {
     let mut diags = Diags::new();
+    let (name, vis) = (&function.sig.ident, &function.vis);
+    if !crate::parse::device_shape(function, linker, &mut diags) {
+        let (sig, errors) = (&function.sig, diags.take_tokens());
+        let exported = export(name, vis, Kind::Broken, linker.links);
+        return quote! {
+            #errors
+            #exported
+            #[allow(unused)]
+            #vis #sig { ::core::panic!("the function did not compile") }
+        };
+    }
     let ast = crate::parse::device_function(function, linker, &mut diags);
     if linker.is_waiting() {
         diags.take();
         return TokenStream::new();
     }
     let facts = crate::infer::infer(&ast, &mut diags);
-    let broken = !diags.is_empty();
-    let shadow = crate::shadow::function(function, &ast, &facts, diags.rustc_agrees());
+    let broken = linker.broken || !diags.is_empty();
+    let editor_only = linker.broken || diags.rustc_agrees();
+    let shadow = crate::shadow::function(function, &ast, &facts, editor_only);
     let kind = if broken { Kind::Broken } else { Kind::Function(Rc::new(function.clone())) };
-    let exported = export(&function.sig.ident, &function.vis, kind, linker.links);
+    let exported = export(name, vis, kind, linker.links);
     let errors = diags.take_tokens();
     quote!(#shadow #exported #errors)
 }
@@ -240,7 +267,8 @@ fn device_constant(item: &syn::ItemConst, linker: &mut Linker<'_>) -> TokenStrea
         return TokenStream::new();
     }
     crate::infer::infer(&ast, &mut diags);
-    let kind = if diags.is_empty() { Kind::Const(Rc::new(item.clone())) } else { Kind::Broken };
+    let broken = linker.broken || !diags.is_empty();
+    let kind = if broken { Kind::Broken } else { Kind::Const(Rc::new(item.clone())) };
     let errors = diags.take_tokens();
     let exported = export(&item.ident, &item.vis, kind, linker.links);
     quote!(#item #exported #errors)

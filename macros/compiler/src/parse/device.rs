@@ -51,7 +51,10 @@ impl Parser<'_, '_> {
                 self.error(Code::WrongKind, SpanRange::of(path), message, help);
                 self.node(ExprKind::Error(args), span)
             }
-            Kind::Broken => self.node(ExprKind::Error(args), span),
+            Kind::Broken => {
+                self.linker.broken = true;
+                self.node(ExprKind::Error(args), span)
+            }
         }
     }
 
@@ -180,7 +183,10 @@ impl Parser<'_, '_> {
                 self.error(Code::WrongKind, span, message, help);
                 self.error_node(span)
             }
-            Kind::Broken => self.error_node(span),
+            Kind::Broken => {
+                self.linker.broken = true;
+                self.error_node(span)
+            }
         }
     }
 

@@ -63,6 +63,16 @@ pub fn parse(
     Some(cx.finish(signature, body))
 }
 
+/// Whether a function can be one of the device, going by its signature. If not, it is reported.
+pub(crate) fn device_shape(
+    function: &syn::ItemFn,
+    linker: &mut Linker<'_>,
+    diags: &mut Diags,
+) -> bool {
+    Parser::new(linker, diags).device_shape(function);
+    diags.is_empty()
+}
+
 /// Reads a device function by itself: a tree whose only statement is the function, called.
 pub(crate) fn device_function(
     function: &syn::ItemFn,
@@ -70,7 +80,6 @@ pub(crate) fn device_function(
     diags: &mut Diags,
 ) -> Ast {
     let mut cx = Parser::new(linker, diags);
-    cx.device_shape(function);
     cx.check_attributes(&function.block);
     let args = function.sig.inputs.iter().map(|_| None).collect();
     let inline = cx.device_body(function.sig.ident.clone().into(), function, args);

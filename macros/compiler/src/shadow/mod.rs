@@ -79,26 +79,28 @@ pub(crate) fn function(
         }
     };
     let body = cx.block_inside(&inline.body);
-    let stub = editor_only.then(|| {
-        quote! {
-            #[cfg(not(rust_analyzer))]
-            #[allow(unexpected_cfgs, unused_variables, unused_mut, dead_code)]
-            #vis fn #name(#(#params),*) #ret { ::core::panic!("the function did not compile") }
-        }
-    });
-    let cfg = editor_only.then(|| quote!(#[cfg(rust_analyzer)]));
-    quote! {
-        #stub
-        #cfg
+    let shadow = quote! {
         #(#attrs)*
         #[allow(
-            unexpected_cfgs, unused_parens, unused_braces, unused_imports, arithmetic_overflow,
+            unused_parens, unused_braces, unused_imports, arithmetic_overflow,
             unconditional_panic, clippy::all, clippy::pedantic, clippy::nursery
         )]
         #vis fn #name(#(#params),*) #ret {
             use ::firesteel::dsl::*;
             #body
         }
+    };
+    if !editor_only {
+        return shadow;
+    }
+    quote! {
+        #[allow(unused)]
+        #vis fn #name(#(#params),*) #ret { ::core::panic!("the function did not compile") }
+        #[allow(unexpected_cfgs)]
+        const _: () = {
+            #[cfg(rust_analyzer)]
+            #shadow
+        };
     }
 }
 
