@@ -339,6 +339,7 @@ pub struct Inline {
 
 /// A parameter of a device function and what it gets.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "most are values, and there are few")]
 pub enum InlineArg {
     /// A value.
     Value {

@@ -84,6 +84,17 @@ pub fn analyze(attr: TokenStream, item: TokenStream) -> Result<hir::Kernel, Vec<
     }
 }
 
+/// Checks the function under `#[gpu_fn]` or the constant under `#[gpu_const]`, as far as it can be
+/// without the items that it names.
+///
+/// # Errors
+/// What is wrong with it, all of it.
+pub fn check_device_item(item: TokenStream) -> Result<(), Vec<diag::Diag>> {
+    let mut diags = Diags::new();
+    link::check(item, &mut diags);
+    if diags.is_empty() { Ok(()) } else { Err(diags.take()) }
+}
+
 /// A compiled kernel.
 #[derive(Debug)]
 pub struct Compiled {

@@ -63,7 +63,7 @@ impl Links {
 }
 
 /// A path as a name: without generic arguments and spaces.
-fn key(path: &syn::Path) -> String {
+pub(crate) fn key(path: &syn::Path) -> String {
     let names: Vec<_> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
     let root = if path.leading_colon.is_some() { "::" } else { "" };
     format!("{root}{}", names.join("::"))
@@ -75,6 +75,8 @@ pub struct Linker<'a> {
     /// What is known.
     pub(crate) links: &'a Links,
     wanted: Vec<syn::Path>,
+    /// The item that is compiled, if it is one of the device.
+    own: Option<Ident>,
     /// Whether an item was named that is reported where it is defined.
     pub(crate) broken: bool,
 }
@@ -82,7 +84,14 @@ pub struct Linker<'a> {
 impl<'a> Linker<'a> {
     /// Nothing is wanted yet.
     pub fn new(links: &'a Links) -> Self {
-        Self { links, wanted: Vec::new(), broken: false }
+        Self { links, wanted: Vec::new(), own: None, broken: false }
+    }
+
+    /// Whether a path is the name of the item that is compiled. Device code is inlined, so an item
+    /// cannot need itself. (A longer circle ends in rustc's error at each of its calls, since each
+    /// of their macros waits for the next.)
+    pub(crate) fn is_own(&self, path: &syn::Path) -> bool {
+        self.own.as_ref().is_some_and(|own| path.is_ident(own))
     }
 
     /// Notes a path that nothing is known of.
@@ -171,9 +180,6 @@ fn run(job: Job) -> TokenStream {
             return tokens;
         }
     }
-    if let Some(error) = recursion(&target, &wanted) {
-        return error;
-    }
     let path = wanted[0].clone();
     // Of a name that is nowhere, rustc says that the macro is missing. It says the better thing,
     // with the intrinsic that was meant, of a value of that name.
@@ -213,27 +219,29 @@ fn not_an_item(message: &str, error: &syn::Error) -> TokenStream {
     diags.take_tokens()
 }
 
-/// A function that calls itself cannot be inlined. Longer circles end in rustc's own error, since
-/// each of their macros waits for the next.
-fn recursion(target: &Target, wanted: &[syn::Path]) -> Option<TokenStream> {
-    let (Target::Function { item } | Target::Const { item }) = target else { return None };
-    let name = match (syn::parse2::<syn::ItemFn>(item.clone()), target) {
-        (Ok(function), _) => function.sig.ident,
-        (Err(_), _) => syn::parse2::<syn::ItemConst>(item.clone()).ok()?.ident,
-    };
-    let again = wanted.iter().find(|path| path.is_ident(&name))?;
-    let mut diags = Diags::new();
-    let message = format!("`{name}` needs itself: `{name}` -> `{name}`");
-    let diag = Diag::new(Code::Recursion, SpanRange::of(again), message);
-    diags.push(diag.help("device code is inlined and has no recursion: write a loop"));
-    let (errors, broken) = (diags.take_tokens(), item.clone());
-    Some(quote!(#errors #[allow(unconditional_recursion, dead_code)] #broken))
+/// Checks a device function or constant by itself.
+pub(crate) fn check(item: TokenStream, diags: &mut Diags) {
+    let links = Links::default();
+    let mut linker = Linker::new(&links);
+    if let Ok(function) = syn::parse2::<syn::ItemFn>(item.clone()) {
+        linker.own = Some(function.sig.ident.clone());
+        if crate::parse::device_shape(&function, &mut linker, diags) {
+            let ast = crate::parse::device_function(&function, &mut linker, diags);
+            crate::infer::infer(&ast, diags);
+        }
+    } else if let Ok(item) = syn::parse2::<syn::ItemConst>(item) {
+        linker.own = Some(item.ident.clone());
+        let ast = crate::parse::device_constant(&item, &mut linker, diags);
+        crate::infer::infer(&ast, diags);
+    }
+    linker.report(diags);
 }
 
 /// A checked device function: what rustc sees of it, and its macro.
 fn device_function(function: &syn::ItemFn, linker: &mut Linker<'_>) -> TokenStream {
     let mut diags = Diags::new();
     let (name, vis) = (&function.sig.ident, &function.vis);
+    linker.own = Some(name.clone());
     if !crate::parse::device_shape(function, linker, &mut diags) {
         let (sig, errors) = (&function.sig, diags.take_tokens());
         let exported = export(name, vis, Kind::Broken, linker.links);
@@ -261,6 +269,7 @@ fn device_function(function: &syn::ItemFn, linker: &mut Linker<'_>) -> TokenStre
 
 fn device_constant(item: &syn::ItemConst, linker: &mut Linker<'_>) -> TokenStream {
     let mut diags = Diags::new();
+    linker.own = Some(item.ident.clone());
     let ast = crate::parse::device_constant(item, linker, &mut diags);
     if linker.is_waiting() {
         diags.take();

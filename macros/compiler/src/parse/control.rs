@@ -269,7 +269,7 @@ impl Parser<'_, '_> {
     fn return_expr(&mut self, expr: &syn::ExprReturn) -> Expr {
         let start = SpanRange::from(expr.return_token.span);
         if let Returns::Value(target) = self.returns {
-            let end = expr.expr.as_ref().map_or(start, |value| SpanRange::of(value));
+            let end = expr.expr.as_ref().map_or(start, SpanRange::of);
             let kind = self.device_return(target, expr.expr.as_deref());
             return self.node(kind, start.to(end));
         }

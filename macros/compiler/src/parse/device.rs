@@ -26,6 +26,13 @@ impl Parser<'_, '_> {
     /// What a path outside of the body names. One that is not known yet is noted as wanted.
     fn device_item(&mut self, path: &syn::Path) -> Option<Rc<Item>> {
         let inside = self.inside.last().map(|item| &**item);
+        if inside.is_none() && self.linker.is_own(path) {
+            let name = SpanRange::of(path);
+            let message = format!("`{0}` needs itself: `{0}` -> `{0}`", crate::link::key(path));
+            let help = "device code is inlined and has no recursion: write a loop";
+            self.error(Code::Recursion, name, message, help);
+            return None;
+        }
         let found = self.linker.links.find(inside, path);
         if found.is_none() {
             self.linker.want(path);

@@ -5,7 +5,8 @@ use quote::{quote, quote_spanned};
 
 use super::{Shadow, scalar, written};
 use crate::ast::{
-    Adapter, Arm, Call, Expr, ExprKind, For, Inline, InlineArg, Label, Lit, Member, TyExprKind,
+    Adapter, Arm, Block, Call, Expr, ExprKind, For, Inline, InlineArg, Label, Lit, Member, Return,
+    TyExprKind,
 };
 use crate::hir::Ty;
 use crate::intrinsics::{Row, SigTy, method};
@@ -165,12 +166,7 @@ impl Shadow<'_> {
     fn control(&self, expr: &Expr, span: Span) -> TokenStream {
         match &expr.kind {
             ExprKind::If(cond, then, otherwise) => {
-                let (cond, then) = (self.expr(cond), self.block(then));
-                let otherwise = otherwise.as_ref().map(|otherwise| {
-                    let (at, otherwise) = (otherwise.span.start, self.expr(otherwise));
-                    quote_spanned!(at=> else #otherwise)
-                });
-                quote_spanned!(span=> if #cond #then #otherwise)
+                self.branch(cond, then, otherwise.as_deref(), span)
             }
             ExprKind::Block(of, block) => {
                 let (of, block) = (of.as_ref().map(label), self.block(block));
@@ -195,11 +191,7 @@ impl Shadow<'_> {
                 quote_spanned!(span=> break #of #value)
             }
             ExprKind::Continue(_, of) => quote_spanned!(span=> continue #of),
-            ExprKind::Return(of) => {
-                let value = of.as_ref().and_then(|of| of.value.as_ref());
-                let value = value.map(|value| self.expr(value));
-                quote_spanned!(span=> return #value)
-            }
+            ExprKind::Return(of) => self.returning(of.as_ref(), span),
             ExprKind::Lit(_)
             | ExprKind::Local(..)
             | ExprKind::Memory(..)
@@ -228,6 +220,26 @@ impl Shadow<'_> {
             | ExprKind::Print(..)
             | ExprKind::Error(_) => unreachable!("`expr` handles {:?} before", expr.kind),
         }
+    }
+
+    fn branch(
+        &self,
+        cond: &Expr,
+        then: &Block,
+        otherwise: Option<&Expr>,
+        span: Span,
+    ) -> TokenStream {
+        let (cond, then) = (self.expr(cond), self.block(then));
+        let otherwise = otherwise.map(|otherwise| {
+            let (at, otherwise) = (otherwise.span.start, self.expr(otherwise));
+            quote_spanned!(at=> else #otherwise)
+        });
+        quote_spanned!(span=> if #cond #then #otherwise)
+    }
+
+    fn returning(&self, of: Option<&Return>, span: Span) -> TokenStream {
+        let value = of.and_then(|of| of.value.as_ref()).map(|value| self.expr(value));
+        quote_spanned!(span=> return #value)
     }
 
     fn arm(&self, arm: &Arm) -> TokenStream {
