@@ -52,7 +52,7 @@ fn a_function_of_another_module_brings_its_private_helper() {
     fn collatz(mut x: u32) -> u32 {
         let mut n = 0;
         while x != 1 {
-            x = if x % 2 == 0 { x / 2 } else { 3 * x + 1 };
+            x = if x.is_multiple_of(2) { x / 2 } else { 3 * x + 1 };
             n += 1;
         }
         n

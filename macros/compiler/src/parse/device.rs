@@ -31,6 +31,7 @@ impl Parser<'_, '_> {
             let message = format!("`{0}` needs itself: `{0}` -> `{0}`", crate::link::key(path));
             let help = "device code is inlined and has no recursion: write a loop";
             self.error(Code::Recursion, name, message, help);
+            self.linker.broken = true;
             return None;
         }
         let found = self.linker.links.find(inside, path);
