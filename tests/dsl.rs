@@ -6,6 +6,7 @@ mod casts;
 mod channel;
 mod control;
 mod faults;
+mod functions;
 mod generate;
 mod intrinsics;
 mod kaio;

@@ -15,6 +15,30 @@ pub fn gpu_kernel(attr: TokenStream, item: TokenStream) -> TokenStream {
     firesteel_compiler::compile_kernel(attr.into(), item.into()).into()
 }
 
+/// Makes a function one of the device: kernels and other device functions can call it.
+///
+/// Parameters are scalars, short vectors, tuples and arrays of those, `&[T]` and `&mut [T]`; slices
+/// take slices and shared arrays. The body is what a kernel's may be. It is inlined at every call,
+/// so it cannot call itself, and an array that it puts into shared memory is one for each call.
+#[proc_macro_attribute]
+pub fn gpu_fn(_: TokenStream, item: TokenStream) -> TokenStream {
+    firesteel_compiler::device_function(item.into()).into()
+}
+
+/// Makes a constant one of the device: kernels and device functions can name it, and so can the
+/// host.
+#[proc_macro_attribute]
+pub fn gpu_const(_: TokenStream, item: TokenStream) -> TokenStream {
+    firesteel_compiler::device_constant(item.into()).into()
+}
+
+/// Goes on with an expansion that waited for a device item.
+#[doc(hidden)]
+#[proc_macro]
+pub fn __link(input: TokenStream) -> TokenStream {
+    firesteel_compiler::link(input.into()).into()
+}
+
 /// The intrinsics as Rust functions, for `firesteel::dsl`.
 #[doc(hidden)]
 #[proc_macro]

@@ -1,5 +1,7 @@
 //! All that the output of `#[gpu_kernel]` may name. Not for people: it changes without notice.
 
+pub use firesteel_macros::__link as link;
+
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,3 +1,4 @@
 //! Cross-crate tests of Firesteel.
 
+pub mod device;
 pub mod ptxas;

@@ -228,8 +228,8 @@ pub enum ExprKind {
     Local(LocalId, Ident),
     /// A slice or shared array by its name.
     Memory(Memory, Ident),
-    /// A constant by its name.
-    Const(ConstId, Ident),
+    /// A constant by its name or path.
+    Const(ConstId, syn::Path),
     /// `f32::MAX`, `core::f32::consts::PI`: the path as written, the type and the name.
     Associated(syn::Path, Scalar, Ident),
     /// `Scope::Block`.
@@ -258,6 +258,8 @@ pub enum ExprKind {
     Ref(bool, Box<Expr>),
     /// A free, fast or associated intrinsic.
     Call(Call),
+    /// A device function.
+    Inline(Box<Inline>),
     /// `a.name(b)`.
     Method(Box<Expr>, Ident, Vec<Expr>),
     /// `f32x4::new(a, b, c, d)`, or with one argument `f32x4::splat(a)`.
@@ -291,8 +293,8 @@ pub enum ExprKind {
     Break(LoopId, Option<Lifetime>, Option<Box<Expr>>),
     /// `continue 'label`.
     Continue(LoopId, Option<Lifetime>),
-    /// `return`.
-    Return,
+    /// `return`, of the kernel's thread, or from the body of a device function with its value.
+    Return(Option<Return>),
     /// `a = b`.
     Assign(Box<Expr>, Box<Expr>),
     /// `a += b`.
@@ -318,6 +320,56 @@ pub struct Call {
     pub generics: Vec<Generic>,
     /// Arguments.
     pub args: Vec<Expr>,
+}
+
+/// A call of a device function, with its body in place.
+#[derive(Debug)]
+pub struct Inline {
+    /// The path as written.
+    pub path: syn::Path,
+    /// A parameter each, in order.
+    pub args: Vec<InlineArg>,
+    /// What `return` leaves.
+    pub label: LoopId,
+    /// The type of the value.
+    pub ret: TyExpr,
+    /// The function's body. Its names are its own.
+    pub body: Block,
+}
+
+/// A parameter of a device function and what it gets.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "most are values, and there are few")]
+pub enum InlineArg {
+    /// A value.
+    Value {
+        /// The parameter.
+        pat: Pat,
+        /// Its type.
+        ty: TyExpr,
+        /// The argument; `None` where the function itself is checked.
+        expr: Option<Expr>,
+    },
+    /// A slice or a shared array, which the body names directly.
+    Memory {
+        /// The parameter's name.
+        name: Ident,
+        /// The type of an element.
+        elem: Scalar,
+        /// Whether the body may write.
+        mutable: bool,
+        /// The argument; `None` where the function itself is checked.
+        expr: Option<Expr>,
+    },
+}
+
+/// `return` from a device function.
+#[derive(Debug)]
+pub struct Return {
+    /// The call that it leaves.
+    pub target: LoopId,
+    /// Its value.
+    pub value: Option<Box<Expr>>,
 }
 
 /// A generic argument.

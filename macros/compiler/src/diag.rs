@@ -97,6 +97,8 @@ codes! {
     /// A loop attribute with a wrong value or in a wrong place.
     BadLoopAttribute,
     // Names.
+    /// A device function or constant that needs itself.
+    Recursion,
     /// A variable that is not declared.
     UnknownVariable,
     /// A function that is not an intrinsic.
@@ -207,6 +209,7 @@ impl Code {
             | Self::BadFormat => true,
             Self::BadAttribute
             | Self::BadBlockSize
+            | Self::Recursion
             | Self::BadLoopAttribute
             | Self::TooMuchSharedMemory
             | Self::NeedsArch

@@ -56,6 +56,12 @@ pub struct Signature {
     pub params: Vec<Param>,
 }
 
+impl Options {
+    /// Those under which a device function is checked by itself: every kernel's demands hold.
+    pub(crate) const DEVICE: Self =
+        Self { block: [32, 1, 1], axes: 1, unchecked: false, fast_math: false, sm: u32::MAX };
+}
+
 /// The arguments of `#[gpu_kernel(..)]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {

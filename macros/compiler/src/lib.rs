@@ -11,6 +11,7 @@ mod fold;
 pub mod hir;
 pub mod infer;
 pub mod intrinsics;
+pub mod link;
 pub mod lower;
 pub mod parse;
 mod shadow;
@@ -26,13 +27,37 @@ use diag::Diags;
 /// Expands `#[gpu_kernel(attr)]` on a function: the module that takes its place, or errors at the
 /// user's tokens and a stub, and always the shadow function that rustc and editors see.
 pub fn compile_kernel(attr: TokenStream, item: TokenStream) -> TokenStream {
+    link::kernel(attr, item)
+}
+
+/// Expands `#[gpu_fn]` on a function: the function for rustc and editors, and the macro that
+/// brings it to kernels.
+pub fn device_function(item: TokenStream) -> TokenStream {
+    link::function(item)
+}
+
+/// Expands `#[gpu_const]` on a constant: the constant, and the macro that brings it to kernels.
+pub fn device_constant(item: TokenStream) -> TokenStream {
+    link::constant(item)
+}
+
+/// Goes on with an expansion that waited for a device item.
+pub fn link(input: TokenStream) -> TokenStream {
+    link::link(input)
+}
+
+fn expand_kernel(
+    attr: TokenStream,
+    item: TokenStream,
+    linker: &mut link::Linker<'_>,
+) -> TokenStream {
     let mut diags = Diags::new();
-    let Some((ast, facts)) = front(attr, item, &mut diags) else {
+    let Some((ast, facts)) = front(attr, item, linker, &mut diags) else {
         return diags.take_tokens();
     };
-    let shadow = shadow::shadow(&ast, &facts, diags.rustc_agrees());
+    let shadow = shadow::shadow(&ast, &facts, linker.broken || diags.rustc_agrees());
     let signature = ast.signature.clone();
-    let compiled = match diags.is_empty() {
+    let compiled = match diags.is_empty() && !linker.broken {
         true => back(desugar::desugar(ast, &facts), &mut diags),
         false => None,
     };
@@ -49,11 +74,25 @@ pub fn compile_kernel(attr: TokenStream, item: TokenStream) -> TokenStream {
 /// # Errors
 /// What is wrong with it, all of it.
 pub fn analyze(attr: TokenStream, item: TokenStream) -> Result<hir::Kernel, Vec<diag::Diag>> {
-    let mut diags = Diags::new();
-    match front(attr, item, &mut diags) {
+    let (mut diags, links) = (Diags::new(), link::Links::default());
+    let mut linker = link::Linker::new(&links);
+    let front = front(attr, item, &mut linker, &mut diags);
+    linker.report(&mut diags);
+    match front {
         Some((ast, facts)) if diags.is_empty() => Ok(desugar::desugar(ast, &facts)),
         Some(_) | None => Err(diags.take()),
     }
+}
+
+/// Checks the function under `#[gpu_fn]` or the constant under `#[gpu_const]`, as far as it can be
+/// without the items that it names.
+///
+/// # Errors
+/// What is wrong with it, all of it.
+pub fn check_device_item(item: TokenStream) -> Result<(), Vec<diag::Diag>> {
+    let mut diags = Diags::new();
+    link::check(item, &mut diags);
+    if diags.is_empty() { Ok(()) } else { Err(diags.take()) }
 }
 
 /// A compiled kernel.
@@ -109,10 +148,15 @@ fn back(kernel: hir::Kernel, diags: &mut Diags) -> Option<Compiled> {
 fn front(
     attr: TokenStream,
     item: TokenStream,
+    linker: &mut link::Linker<'_>,
     diags: &mut Diags,
 ) -> Option<(ast::Ast, infer::Facts)> {
     let options = attr::parse(attr, diags);
-    let ast = parse::parse(options, item, diags)?;
+    let ast = parse::parse(options, item, linker, diags)?;
+    // What is wanted comes first: the kernel is read again when it is there.
+    if linker.is_waiting() {
+        return None;
+    }
     let facts = infer::infer(&ast, diags);
     Some((ast, facts))
 }

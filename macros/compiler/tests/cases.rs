@@ -24,13 +24,30 @@ fn files() -> Vec<PathBuf> {
     files
 }
 
-/// Takes `#[gpu_kernel(..)]` off; its arguments.
-fn take(attrs: &mut Vec<Attribute>) -> Option<TokenStream> {
-    let position = attrs.iter().position(|attr| attr.path().is_ident("gpu_kernel"))?;
+/// Takes the attribute of this name off; its arguments.
+fn take_named(attrs: &mut Vec<Attribute>, name: &str) -> Option<TokenStream> {
+    let position = attrs.iter().position(|attr| attr.path().is_ident(name))?;
     match attrs.remove(position).meta {
         Meta::List(list) => Some(list.tokens),
         Meta::Path(_) | Meta::NameValue(_) => Some(TokenStream::new()),
     }
+}
+
+/// Takes `#[gpu_kernel(..)]` off; its arguments.
+fn take(attrs: &mut Vec<Attribute>) -> Option<TokenStream> {
+    take_named(attrs, "gpu_kernel")
+}
+
+/// The device functions of a file.
+fn functions(file: &syn::File) -> Vec<TokenStream> {
+    let function = |item: &Item| match item {
+        Item::Fn(item) => {
+            let mut item = item.clone();
+            take_named(&mut item.attrs, "gpu_fn").map(|_| item.to_token_stream())
+        }
+        _ => None,
+    };
+    file.items.iter().filter_map(function).collect()
 }
 
 /// The kernels of a file: the attribute's arguments and the item.
@@ -64,11 +81,11 @@ fn mistakes(path: &Path) -> Vec<Diag> {
     let Ok(file) = syn::parse_file(&std::fs::read_to_string(path).unwrap()) else {
         return Vec::new();
     };
+    let functions = functions(&file).into_iter();
+    let functions = functions.filter_map(|item| firesteel_compiler::check_device_item(item).err());
     let kernels = kernels(file).into_iter();
-    kernels
-        .filter_map(|(attr, item)| firesteel_compiler::compile(attr, item).err())
-        .flatten()
-        .collect()
+    let kernels = kernels.filter_map(|(attr, item)| firesteel_compiler::compile(attr, item).err());
+    functions.chain(kernels).flatten().collect()
 }
 
 #[test]

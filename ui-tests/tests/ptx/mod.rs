@@ -32,6 +32,8 @@ mod constant_indices;
 mod constants;
 #[path = "../../pass/ptx/deferred_values.rs"]
 mod deferred_values;
+#[path = "../../pass/ptx/device_functions.rs"]
+mod device_functions;
 #[path = "../../pass/ptx/doubles.rs"]
 mod doubles;
 #[path = "../../pass/ptx/early_return.rs"]
@@ -125,6 +127,6 @@ mod snapshots {
     use super::ptxas;
 
     snapshots! {
-        assertion atomics bfloat bfloat_sm_80 block_reduction booleans bytes casts_to_floats casts_to_integers compound_assignment constant_indices constants deferred_values doubles early_return fast_math float_remainder for_inclusive for_range for_reverse for_step grid_3d halves if_else_value index_types integer_division labelled_block labelled_loops loop_value match_integers neighbours no_unroll print register_array repeated_values saxpy select shared_tile shifts short_circuit slice_length tuples unchecked unroll_by unroll_full unsigned_division vector_load warp_reduction while_loop
+        assertion atomics bfloat bfloat_sm_80 block_reduction booleans bytes casts_to_floats casts_to_integers compound_assignment constant_indices constants deferred_values device_functions doubles early_return fast_math float_remainder for_inclusive for_range for_reverse for_step grid_3d halves if_else_value index_types integer_division labelled_block labelled_loops loop_value match_integers neighbours no_unroll print register_array repeated_values saxpy select shared_tile shifts short_circuit slice_length tuples unchecked unroll_by unroll_full unsigned_division vector_load warp_reduction while_loop
     }
 }

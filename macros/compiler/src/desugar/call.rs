@@ -1,7 +1,7 @@
 //! Calls: arguments in the order of the operation, and methods that are operators.
 
 use super::{Desugar, value};
-use crate::ast::{Call, Expr, ExprKind, Generic};
+use crate::ast::{Call, Expr, ExprKind, Generic, Inline, InlineArg};
 use crate::hir::{self, Arg, BinOp, Op, Order, Scope, SpanRange, Ty, UnOp};
 use crate::infer::Constant;
 use crate::intrinsics::{self, Fill, Row};
@@ -68,6 +68,24 @@ impl Desugar<'_> {
             },
             _ => Arg::Value(self.expr(arg)),
         }
+    }
+}
+
+impl Desugar<'_> {
+    /// A device function: its parameters as variables, then its body, which `return` leaves.
+    pub(super) fn inline(&mut self, inline: &Inline, ty: &Ty, span: SpanRange) -> hir::ExprKind {
+        let mut stmts = Vec::new();
+        for arg in &inline.args {
+            if let InlineArg::Value { pat, ty: _, expr: Some(expr) } = arg {
+                let init = self.expr(expr);
+                self.declare(pat, Some(init), expr.span, &mut stmts);
+            }
+        }
+        let block = self.block(&inline.body);
+        let kind = hir::ExprKind::Block { label: Some(inline.label), block };
+        let tail = Some(Box::new(hir::Expr { kind, ty: ty.clone(), span }));
+        let block = hir::Block { stmts, tail, ty: ty.clone(), span };
+        hir::ExprKind::Block { label: None, block }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Branches, loops and jumps.
 
 use super::Desugar;
-use crate::ast::{Adapter, Expr, ExprKind, For, PatKind};
+use crate::ast::{Adapter, Expr, ExprKind, For, PatKind, Return};
 use crate::hir::{self, Rev};
 
 impl Desugar<'_> {
@@ -31,7 +31,11 @@ impl Desugar<'_> {
                 value: value.as_ref().map(|value| Box::new(self.expr(value))),
             },
             ExprKind::Continue(id, _) => hir::ExprKind::Continue { target: *id },
-            ExprKind::Return => hir::ExprKind::Return,
+            ExprKind::Return(Some(Return { target, value })) => hir::ExprKind::Break {
+                target: *target,
+                value: value.as_ref().map(|value| Box::new(self.expr(value))),
+            },
+            ExprKind::Return(None) => hir::ExprKind::Return,
             other => unreachable!("`expr` handles {other:?}"),
         }
     }

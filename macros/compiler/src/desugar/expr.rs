@@ -41,6 +41,7 @@ impl Desugar<'_> {
             ExprKind::Repeat(elem, _) => hir::ExprKind::Repeat(Box::new(self.expr(elem))),
             ExprKind::Vector { args, function, .. } => self.vector(args, function == "splat"),
             ExprKind::Call(call) => return self.call(call, ty, span),
+            ExprKind::Inline(inline) => self.inline(inline, &ty, span),
             ExprKind::Method(receiver, name, args) => {
                 return self.method(receiver, &name.to_string(), args, ty, span);
             }
@@ -61,7 +62,7 @@ impl Desugar<'_> {
             | ExprKind::Match(..)
             | ExprKind::Break(..)
             | ExprKind::Continue(..)
-            | ExprKind::Return => self.control(expr),
+            | ExprKind::Return(_) => self.control(expr),
         };
         hir::Expr { kind, ty, span }
     }

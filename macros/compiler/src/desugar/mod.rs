@@ -92,21 +92,32 @@ impl Desugar<'_> {
 
     fn let_stmt(&mut self, it: &Let, out: &mut Vec<hir::Stmt>) {
         let init = it.init.as_ref().map(|init| self.expr(init));
-        let kind = match (&it.pat.kind, init) {
+        self.declare(&it.pat, init, it.span, out);
+    }
+
+    /// Gives the names of a pattern their first values.
+    fn declare(
+        &mut self,
+        pat: &Pat,
+        init: Option<hir::Expr>,
+        span: SpanRange,
+        out: &mut Vec<hir::Stmt>,
+    ) {
+        let kind = match (&pat.kind, init) {
             (PatKind::Bind(local, _), init) => hir::StmtKind::Let { local: *local, init },
             (PatKind::Wild, Some(init)) => hir::StmtKind::Expr(init),
             (_, Some(init)) => {
-                let ty = self.ty(it.pat.id);
-                let local = self.temporary("tuple", ty.clone(), it.span);
+                let ty = self.ty(pat.id);
+                let local = self.temporary("tuple", ty.clone(), span);
                 let kind = hir::StmtKind::Let { local, init: Some(init) };
-                out.push(hir::Stmt { kind, span: it.span });
-                let place = local_place(local, ty, it.pat.span);
-                self.bind(&it.pat, &place, out);
+                out.push(hir::Stmt { kind, span });
+                let place = local_place(local, ty, pat.span);
+                self.bind(pat, &place, out);
                 return;
             }
             (_, None) => unreachable!("`parse` allows a name alone without a value"),
         };
-        out.push(hir::Stmt { kind, span: it.span });
+        out.push(hir::Stmt { kind, span });
     }
 
     /// Declares the names of a pattern as parts of the place.

@@ -80,6 +80,7 @@ pub(super) fn eval(cx: &mut Infer<'_>, expr: &Expr) -> Result<Constant> {
         | ExprKind::Field(_, Member::Named(_))
         | ExprKind::Ref(..)
         | ExprKind::Call(_)
+        | ExprKind::Inline(_)
         | ExprKind::Vector { .. }
         | ExprKind::Block(Some(_), _)
         | ExprKind::Loop(..)
@@ -88,7 +89,7 @@ pub(super) fn eval(cx: &mut Infer<'_>, expr: &Expr) -> Result<Constant> {
         | ExprKind::Match(..)
         | ExprKind::Break(..)
         | ExprKind::Continue(..)
-        | ExprKind::Return
+        | ExprKind::Return(_)
         | ExprKind::Assign(..)
         | ExprKind::AssignOp(..)
         | ExprKind::Assert(..)

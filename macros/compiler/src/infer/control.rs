@@ -2,7 +2,7 @@
 
 use super::Infer;
 use super::ty::Ty;
-use crate::ast::{Adapter, Arm, Block, Expr, ExprKind, For, Let, Pat, PatKind, Stmt};
+use crate::ast::{Adapter, Arm, Block, Expr, ExprKind, For, Let, Pat, PatKind, Return, Stmt};
 use crate::diag::Code;
 use crate::hir::LoopId;
 use crate::intrinsics::Class;
@@ -39,7 +39,10 @@ impl<'a> Infer<'a> {
             ExprKind::For(parts) => self.for_loop(parts),
             ExprKind::Match(scrutinee, arms) => self.matching(scrutinee, arms, expr.span),
             ExprKind::Break(id, _, value) => self.leave(*id, value.as_deref(), expr.span),
-            ExprKind::Continue(..) | ExprKind::Return => Ty::Never,
+            ExprKind::Return(Some(Return { target, value })) => {
+                self.leave(*target, value.as_deref(), expr.span)
+            }
+            ExprKind::Continue(..) | ExprKind::Return(None) => Ty::Never,
             ExprKind::Lit(_)
             | ExprKind::Local(..)
             | ExprKind::Memory(..)
@@ -58,6 +61,7 @@ impl<'a> Infer<'a> {
             | ExprKind::Repeat(..)
             | ExprKind::Ref(..)
             | ExprKind::Call(_)
+            | ExprKind::Inline(_)
             | ExprKind::Method(..)
             | ExprKind::Vector { .. }
             | ExprKind::From(..)
@@ -236,7 +240,7 @@ impl<'a> Infer<'a> {
     }
 
     /// Gives the names of a pattern their types.
-    fn pat(&mut self, pat: &'a Pat, ty: &Ty) {
+    pub(super) fn pat(&mut self, pat: &'a Pat, ty: &Ty) {
         self.nodes[pat.id.0] = ty.clone();
         match &pat.kind {
             PatKind::Wild | PatKind::Error => {}

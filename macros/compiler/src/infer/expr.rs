@@ -80,6 +80,7 @@ impl<'a> Infer<'a> {
                 Ty::Error
             }
             ExprKind::Call(call) => self.call(call, expr.span),
+            ExprKind::Inline(inline) => self.inline(inline),
             ExprKind::Method(receiver, name, args) => self.method(receiver, name, args, expr.span),
             ExprKind::Vector { elem, lanes, function, args, .. } => {
                 self.new_vector(*elem, *lanes, &function.to_string(), args, expr.span)

@@ -59,6 +59,8 @@ struct Infer<'a> {
     /// The type of the `break`s of each loop, once there is one.
     breaks: Vec<Option<Ty>>,
     pending: Vec<Pending<'a>>,
+    /// Memory that a device function writes and may not, which was reported at the call.
+    excused: Vec<hir::Memory>,
 }
 
 /// Finds the types. What does not fit is reported and has the type `Error`.
@@ -79,6 +81,7 @@ pub fn infer(ast: &Ast, diags: &mut Diags) -> Facts {
         consts: ast.consts.iter().map(|_| ConstState::Open).collect(),
         breaks: vec![None; ast.n_loops],
         pending: Vec::new(),
+        excused: Vec::new(),
     };
     cx.shared_memory();
     cx.kernel_body();

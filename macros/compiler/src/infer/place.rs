@@ -14,7 +14,9 @@ impl<'a> Infer<'a> {
     pub(super) fn memory(&mut self, memory: Memory) -> (Scalar, bool) {
         match memory {
             Memory::Slice(id) => match self.ast.signature.params[id.0].kind {
-                ParamKind::Slice { elem, mutable } => (elem, mutable),
+                ParamKind::Slice { elem, mutable } => {
+                    (elem, mutable || self.excused.contains(&memory))
+                }
                 ParamKind::Scalar { .. } => unreachable!("`parse` names slices alone so"),
             },
             Memory::Shared(id) => (self.ast.shared[id.0].elem, true),

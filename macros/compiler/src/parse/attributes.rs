@@ -28,16 +28,16 @@ fn is_loop(attr: &Attribute) -> bool {
     LOOPS.contains(&first_name(attr).as_str())
 }
 
-impl Parser<'_> {
+impl Parser<'_, '_> {
     /// Reports every attribute of the body that means nothing where it stands.
     pub(super) fn check_attributes(&mut self, body: &syn::Block) {
         Attributes(self).visit_block(body);
     }
 }
 
-struct Attributes<'a, 'b>(&'a mut Parser<'b>);
+struct Attributes<'a, 'b, 'c>(&'a mut Parser<'b, 'c>);
 
-impl<'ast> Visit<'ast> for Attributes<'_, '_> {
+impl<'ast> Visit<'ast> for Attributes<'_, '_, '_> {
     fn visit_expr_for_loop(&mut self, it: &'ast syn::ExprForLoop) {
         // Its loop attributes are read with the loop.
         for attr in it.attrs.iter().filter(|attr| !is_loop(attr)) {

@@ -2,10 +2,10 @@
 
 use syn::{Expr as Syn, Lifetime};
 
-use super::Parser;
 use super::expr::ungroup;
 use super::pat::At;
 use super::scope::Jump;
+use super::{Parser, Returns};
 use crate::ast::{Adapter, Arm, Expr, ExprKind, For, Label};
 use crate::diag::{Code, nearest};
 use crate::hir::Unroll;
@@ -13,7 +13,7 @@ use crate::span::SpanRange;
 
 const RANGE_HELP: &str = "write `for i in 0..n`, with `.step_by(k)` and `.rev()` if need be";
 
-impl Parser<'_> {
+impl Parser<'_, '_> {
     pub(super) fn control(&mut self, expr: &Syn) -> Expr {
         match expr {
             Syn::If(it) => self.branch(it),
@@ -268,8 +268,13 @@ impl Parser<'_> {
 
     fn return_expr(&mut self, expr: &syn::ExprReturn) -> Expr {
         let start = SpanRange::from(expr.return_token.span);
+        if let Returns::Value(target) = self.returns {
+            let end = expr.expr.as_ref().map_or(start, SpanRange::of);
+            let kind = self.device_return(target, expr.expr.as_deref());
+            return self.node(kind, start.to(end));
+        }
         if let Some(value) = &expr.expr
-            && !self.returns
+            && matches!(self.returns, Returns::Nothing)
             && !matches!(ungroup(value), Syn::Tuple(tuple) if tuple.elems.is_empty())
         {
             let at = SpanRange::of(value);
@@ -277,7 +282,7 @@ impl Parser<'_> {
             let help = "write the value to a `&mut [T]` parameter, then `return;`";
             self.error(Code::BadJump, at, message, help);
         }
-        self.node(ExprKind::Return, start)
+        self.node(ExprKind::Return(None), start)
     }
 
     fn unsupported_expr(&mut self, expr: &Syn) -> Expr {

@@ -59,7 +59,7 @@ fn token(op: &syn::BinOp) -> Option<Token> {
     })
 }
 
-impl Parser<'_> {
+impl Parser<'_, '_> {
     pub(super) fn expr(&mut self, expr: &syn::Expr) -> Expr {
         match expr {
             syn::Expr::Group(it) => self.expr(&it.expr),

@@ -4,8 +4,8 @@ use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
 use syn::{FnArg, GenericParam, ItemFn, Pat, PointerMutability, ReturnType, Safety, Type};
 
-use super::Parser;
 use super::scope::Def;
+use super::{Parser, Returns};
 use crate::ast::{Block, LocalDecl, TyExprKind};
 use crate::diag::{Code, Diag, Diags};
 use crate::hir::{Memory, Options, Param, ParamId, ParamKind, Signature};
@@ -27,7 +27,7 @@ pub(super) fn not_a_function(item: TokenStream, error: &syn::Error, diags: &mut 
     }
 }
 
-impl Parser<'_> {
+impl Parser<'_, '_> {
     pub(super) fn signature(&mut self, options: Options, function: &ItemFn) -> Signature {
         self.shape(function);
         let generic: Vec<_> = function.sig.generics.type_params().map(|it| &it.ident).collect();
@@ -49,46 +49,72 @@ impl Parser<'_> {
         self.block(block)
     }
 
-    fn bad_signature(&mut self, at: impl ToTokens, what: &str, help: &str) {
-        let message = format!("a kernel {what}");
+    fn bad_signature(&mut self, noun: &str, at: impl ToTokens, what: &str, help: &str) {
+        let message = format!("{noun} {what}");
         self.error(Code::BadSignature, SpanRange::of(&at), message, help);
     }
 
-    fn shape(&mut self, function: &ItemFn) {
-        let sig = &function.sig;
+    /// What neither a kernel nor a device function can be.
+    fn plain_shape(&mut self, noun: &str, sig: &syn::Signature, unchecked: &str) {
         if let Some(token) = &sig.constness {
-            self.bad_signature(token, "is not a `const fn`", "remove `const`");
+            self.bad_signature(noun, token, "is not a `const fn`", "remove `const`");
         }
         if let Some(token) = &sig.asyncness {
-            self.bad_signature(token, "is not `async`", "remove `async`");
+            self.bad_signature(noun, token, "is not `async`", "remove `async`");
         }
         if let Safety::Unsafe(token) = &sig.safety {
-            let help = "write `#[gpu_kernel(unchecked)]` to make `launch` unsafe";
-            self.bad_signature(token, "is not an `unsafe fn`", help);
+            self.bad_signature(noun, token, "is not an `unsafe fn`", unchecked);
         }
         if let Some(abi) = &sig.abi {
-            self.bad_signature(abi, "has no ABI of its own", "remove `extern`");
+            self.bad_signature(noun, abi, "has no ABI of its own", "remove `extern`");
         }
+        if let Some(clause) = &sig.generics.where_clause {
+            self.bad_signature(noun, clause, "has no `where` clause", "remove it");
+        }
+        if let Some(variadic) = &sig.variadic {
+            let what = "has a fixed number of parameters";
+            self.bad_signature(noun, variadic, what, "remove `...`");
+        }
+    }
+
+    pub(super) fn device_shape(&mut self, function: &ItemFn) {
+        let (sig, noun) = (&function.sig, "a device function");
+        self.plain_shape(noun, sig, "remove `unsafe`");
+        for param in &sig.generics.params {
+            let (what, help) = match param {
+                GenericParam::Lifetime(_) => ("has no lifetimes", "write `&[T]` without one"),
+                GenericParam::Type(_) => ("has no generic types", "write one for each type"),
+                GenericParam::Const(_) => ("has no const generics", "pass it as an argument"),
+            };
+            self.bad_signature(noun, param, what, help);
+        }
+        if let Some(receiver) = sig.receiver() {
+            self.bad_signature(noun, receiver, "is a free function", "move it out of the `impl`");
+        }
+        if crate::intrinsics::function(&[&sig.ident.to_string()]).is_some() {
+            let what = format!("cannot be called `{}`: an intrinsic has that name", sig.ident);
+            self.bad_signature(noun, &sig.ident, &what, "rename it");
+        }
+    }
+
+    fn shape(&mut self, function: &ItemFn) {
+        let (sig, noun) = (&function.sig, "a kernel");
+        let unchecked = "write `#[gpu_kernel(unchecked)]` to make `launch` unsafe";
+        self.plain_shape(noun, sig, unchecked);
         for param in &sig.generics.params {
             let (what, help) = match param {
                 GenericParam::Lifetime(_) => ("has no lifetimes", "write `&[T]` without one"),
                 GenericParam::Type(_) => ("has no generic types", "write one kernel per type"),
                 GenericParam::Const(_) => ("has no const generics", "use a `const` in the body"),
             };
-            self.bad_signature(param, what, help);
-        }
-        if let Some(clause) = &sig.generics.where_clause {
-            self.bad_signature(clause, "has no `where` clause", "remove it");
-        }
-        if let Some(variadic) = &sig.variadic {
-            self.bad_signature(variadic, "has a fixed number of parameters", "remove `...`");
+            self.bad_signature(noun, param, what, help);
         }
         if let ReturnType::Type(_, ty) = &sig.output
             && !matches!(&**ty, Type::Tuple(tuple) if tuple.elems.is_empty())
         {
             let help = "write results to a `&mut [T]` parameter";
-            self.returns = true;
-            self.bad_signature(ty, "returns nothing", help);
+            self.returns = Returns::Reported;
+            self.bad_signature(noun, ty, "returns nothing", help);
         }
     }
 
@@ -157,7 +183,7 @@ impl Parser<'_> {
 
     /// The element type of a slice parameter and whether it is writable. `Some(None)` for a type
     /// that is no slice, `None` for one that was reported.
-    fn slice(&mut self, ty: &Type) -> Option<Option<(Scalar, bool)>> {
+    pub(super) fn slice(&mut self, ty: &Type) -> Option<Option<(Scalar, bool)>> {
         let (target, mutable) = match ty {
             Type::Group(group) => return self.slice(&group.elem),
             Type::Paren(paren) => return self.slice(&paren.elem),

@@ -5,7 +5,7 @@ use crate::ast::{Expr, ExprKind, Lit};
 use crate::diag::Code;
 use crate::value::Scalar;
 
-impl Parser<'_> {
+impl Parser<'_, '_> {
     pub(super) fn lit(&mut self, lit: &syn::Lit) -> Expr {
         let span = lit.span();
         match self.lit_value(lit) {

@@ -41,7 +41,7 @@ fn whole(mac: &syn::Macro) -> SpanRange {
     SpanRange::of(mac)
 }
 
-impl Parser<'_> {
+impl Parser<'_, '_> {
     /// A macro that is not the value of a `let`.
     pub(super) fn macro_call(&mut self, mac: &syn::Macro) -> Expr {
         let name = name_of(mac);

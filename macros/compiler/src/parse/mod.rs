@@ -6,6 +6,7 @@
 
 mod attributes;
 mod control;
+mod device;
 mod expr;
 mod item;
 mod lit;
@@ -16,13 +17,18 @@ mod scope;
 mod stmt;
 mod ty;
 
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use proc_macro2::TokenStream;
 
 use crate::ast::{
-    Ast, ConstDecl, ConstId, Expr, ExprKind, LocalDecl, NodeId, SharedDecl, TyExpr, TyExprKind,
+    Ast, Block, ConstDecl, ConstId, Expr, ExprKind, LocalDecl, NodeId, SharedDecl, Stmt, TyExpr,
+    TyExprKind,
 };
 use crate::diag::{Code, Diag, Diags};
-use crate::hir::{LocalId, LoopId, Options};
+use crate::hir::{LocalId, LoopId, Options, Param, Signature};
+use crate::link::{Item, Linker};
 use crate::span::SpanRange;
 use scope::Scopes;
 
@@ -31,7 +37,12 @@ pub use path::associated_constant;
 /// Reads the function under the attribute.
 ///
 /// `None` if it is no function, or a method. Otherwise reports say whether the tree is sound.
-pub fn parse(options: Options, item: TokenStream, diags: &mut Diags) -> Option<Ast> {
+pub fn parse(
+    options: Options,
+    item: TokenStream,
+    linker: &mut Linker<'_>,
+    diags: &mut Diags,
+) -> Option<Ast> {
     let function: syn::ItemFn = match syn::parse2(item.clone()) {
         Ok(function) => function,
         Err(error) => {
@@ -46,44 +57,122 @@ pub fn parse(options: Options, item: TokenStream, diags: &mut Diags) -> Option<A
         // A module cannot stand in an `impl` either, so nothing else is made of it.
         return None;
     }
-    let mut cx = Parser::new(diags);
+    let mut cx = Parser::new(linker, diags);
     let signature = cx.signature(options, &function);
     let body = cx.body(&function.block);
-    Some(Ast {
-        signature,
-        locals: cx.locals,
-        shared: cx.shared,
-        consts: cx.consts,
-        n_loops: cx.n_loops,
-        n_nodes: cx.n_nodes,
-        body,
-    })
+    Some(cx.finish(signature, body))
+}
+
+/// Whether a function can be one of the device, going by its signature. If not, it is reported.
+pub(crate) fn device_shape(
+    function: &syn::ItemFn,
+    linker: &mut Linker<'_>,
+    diags: &mut Diags,
+) -> bool {
+    Parser::new(linker, diags).device_shape(function);
+    diags.is_empty()
+}
+
+/// Reads a device function by itself: a tree whose only statement is the function, called.
+pub(crate) fn device_function(
+    function: &syn::ItemFn,
+    linker: &mut Linker<'_>,
+    diags: &mut Diags,
+) -> Ast {
+    let mut cx = Parser::new(linker, diags);
+    cx.check_attributes(&function.block);
+    let args = function.sig.inputs.iter().map(|_| None).collect();
+    let inline = cx.device_body(function.sig.ident.clone().into(), function, args);
+    let span = inline.body.span;
+    let call = cx.node(ExprKind::Inline(Box::new(inline)), span);
+    let body = Block { consts: Vec::new(), stmts: vec![Stmt::Expr(call, true)], tail: None, span };
+    let signature = Signature {
+        name: function.sig.ident.clone(),
+        vis: function.vis.clone(),
+        attrs: function.attrs.clone(),
+        options: Options::DEVICE,
+        params: std::mem::take(&mut cx.slices),
+    };
+    cx.finish(signature, body)
+}
+
+/// Reads a device constant by itself.
+pub(crate) fn device_constant(
+    item: &syn::ItemConst,
+    linker: &mut Linker<'_>,
+    diags: &mut Diags,
+) -> Ast {
+    let mut cx = Parser::new(linker, diags);
+    cx.const_item(item);
+    let span = item.ident.span().into();
+    let body = Block { consts: Vec::new(), stmts: Vec::new(), tail: None, span };
+    let signature = Signature {
+        name: item.ident.clone(),
+        vis: item.vis.clone(),
+        attrs: Vec::new(),
+        options: Options::DEVICE,
+        params: Vec::new(),
+    };
+    cx.finish(signature, body)
+}
+
+/// What `return` means.
+#[derive(Clone, Copy)]
+enum Returns {
+    /// The thread ends.
+    Nothing,
+    /// The same; the signature promises a value, which was reported, so `return value` need not be.
+    Reported,
+    /// A device function has its value.
+    Value(LoopId),
 }
 
 /// The state of reading a kernel.
-struct Parser<'a> {
+struct Parser<'a, 'b> {
     diags: &'a mut Diags,
+    linker: &'a mut Linker<'b>,
+    /// The device items whose bodies are being read, outermost first.
+    inside: Vec<Rc<Item>>,
+    /// The slices of a device function that is read by itself.
+    slices: Vec<Param>,
+    /// The device constants so far, by their identity.
+    linked_consts: HashMap<String, ConstId>,
     scopes: Scopes,
     locals: Vec<LocalDecl>,
     shared: Vec<SharedDecl>,
     consts: Vec<ConstDecl>,
     n_loops: usize,
     n_nodes: usize,
-    /// The signature promises a value, which was reported: `return value` need not be.
-    returns: bool,
+    returns: Returns,
 }
 
-impl<'a> Parser<'a> {
-    fn new(diags: &'a mut Diags) -> Self {
+impl<'a, 'b> Parser<'a, 'b> {
+    fn new(linker: &'a mut Linker<'b>, diags: &'a mut Diags) -> Self {
         Self {
             diags,
+            linker,
+            inside: Vec::new(),
+            slices: Vec::new(),
+            linked_consts: HashMap::new(),
             scopes: Scopes::new(),
             locals: Vec::new(),
             shared: Vec::new(),
             consts: Vec::new(),
             n_loops: 0,
             n_nodes: 0,
-            returns: false,
+            returns: Returns::Nothing,
+        }
+    }
+
+    fn finish(self, signature: Signature, body: Block) -> Ast {
+        Ast {
+            signature,
+            locals: self.locals,
+            shared: self.shared,
+            consts: self.consts,
+            n_loops: self.n_loops,
+            n_nodes: self.n_nodes,
+            body,
         }
     }
 

@@ -4,6 +4,7 @@ use syn::spanned::Spanned;
 use syn::visit::Visit;
 
 use super::Parser;
+use super::path::is_constant_name;
 use super::scope::Def;
 use crate::ast::{LocalDecl, Pat, PatKind};
 use crate::diag::Code;
@@ -25,7 +26,7 @@ pub(super) enum At {
     Or,
 }
 
-impl Parser<'_> {
+impl Parser<'_, '_> {
     /// Reads a pattern and defines its names in the innermost scope.
     pub(super) fn pat(&mut self, pat: &syn::Pat, at: At) -> Pat {
         let span = SpanRange::of(pat);
@@ -111,8 +112,15 @@ impl Parser<'_> {
             && pat.subpat.is_none()
             && let Some(Ok(Def::Const(id))) = self.scopes.find(&name)
         {
-            let kind = crate::ast::ExprKind::Const(id, pat.ident.clone());
+            let kind = crate::ast::ExprKind::Const(id, pat.ident.clone().into());
             return PatKind::Value(self.node(kind, span));
+        }
+        if matches!(at, At::Match | At::Or)
+            && pat.subpat.is_none()
+            && self.scopes.find(&name).is_none()
+            && is_constant_name(&name)
+        {
+            return PatKind::Value(self.device_const(&pat.ident.clone().into()));
         }
         if at == At::Or {
             let message = "the alternatives of `|` cannot bind names";

@@ -82,6 +82,42 @@ fn is_math(name: &str) -> bool {
     MATH.iter().any(|(known, _)| *known == name)
 }
 
+/// Functions of this name would be taken for macros of the standard library.
+const HOST_MACROS: [&str; 14] = [
+    "assert",
+    "dbg",
+    "eprint",
+    "eprintln",
+    "format",
+    "matches",
+    "panic",
+    "print",
+    "println",
+    "todo",
+    "unimplemented",
+    "unreachable",
+    "vec",
+    "write",
+];
+
+/// Whether Rust's convention makes the name that of a constant.
+pub(super) fn is_constant_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_uppercase())
+        && name.chars().all(|c| c.is_ascii_uppercase() || c == '_' || c.is_ascii_digit())
+}
+
+/// Whether a path of several names leads through modules, and not to a type of the language.
+fn of_a_module(names: &[&str]) -> bool {
+    match names {
+        [] | [_] => false,
+        [first, ..] => {
+            !matches!(*first, "fast" | "Scope" | "Order")
+                && Scalar::from_name(first).is_none()
+                && vector(first).is_none()
+        }
+    }
+}
+
 /// `f32::MAX` for `<f32>::MAX`, which is how a macro must write a constant of a type variable.
 fn unqualified(expr: &syn::ExprPath) -> syn::Path {
     let mut ty = expr.qself.as_ref().filter(|it| it.position == 0).map(|it| &*it.ty);
@@ -105,7 +141,7 @@ fn names(path: &syn::Path) -> Vec<String> {
     names
 }
 
-impl Parser<'_> {
+impl Parser<'_, '_> {
     /// A path that is not called.
     pub(super) fn path(&mut self, expr: &syn::ExprPath) -> Expr {
         if let (None, Some(ident)) = (&expr.qself, expr.path.get_ident()) {
@@ -131,6 +167,11 @@ impl Parser<'_> {
         };
         match kind {
             Some(kind) => self.node(kind, span),
+            None if names.last().is_some_and(|last| is_constant_name(last))
+                && of_a_module(&names) =>
+            {
+                self.device_const(&path)
+            }
             None => self.unknown_path(&names, span),
         }
     }
@@ -169,13 +210,16 @@ impl Parser<'_> {
         let kind = match self.scopes.find(&name) {
             Some(Ok(Def::Local(id))) => ExprKind::Local(id, ident.clone()),
             Some(Ok(Def::Memory(memory))) => ExprKind::Memory(memory, ident.clone()),
-            Some(Ok(Def::Const(id))) => ExprKind::Const(id, ident.clone()),
+            Some(Ok(Def::Const(id))) => ExprKind::Const(id, ident.clone().into()),
             Some(Ok(Def::Error)) => ExprKind::Error(Vec::new()),
             Some(Err(_)) => {
                 let message = format!("`{name}` is a variable, and a constant is wanted");
                 let help = "use literals and `const` items";
                 self.error(Code::NotConstant, ident.span(), message, help);
                 ExprKind::Error(Vec::new())
+            }
+            None if is_constant_name(&name) && intrinsics::function(&[&name]).is_none() => {
+                return self.device_const(&ident.clone().into());
             }
             None => {
                 self.unknown_name(ident, &name);
@@ -191,12 +235,8 @@ impl Parser<'_> {
             self.error(Code::WrongKind, ident.span(), message, format!("call it: `{name}(..)`"));
             return;
         }
-        let constant = name.chars().all(|c| c.is_ascii_uppercase() || c == '_' || c.is_numeric());
         let help = match nearest(name, self.scopes.names()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None if constant => {
-                "a kernel sees the `const` items of its own body: declare it there".to_owned()
-            }
             None => "declare it with `let`, or make it a parameter".to_owned(),
         };
         let message = format!("no variable named `{name}`");
@@ -247,10 +287,19 @@ impl Parser<'_> {
                 self.error(Code::WrongArity, span, message, "write `u64::from(x)`");
                 self.node(ExprKind::Error(args), span)
             }
+            None if self.is_device_path(&names) => self.device_call(path, args, span),
             None => {
                 self.unknown_function(path, &names);
                 self.node(ExprKind::Error(args), span)
             }
+        }
+    }
+
+    /// Whether a called path may lead to a device function, and not to a mistyped intrinsic.
+    fn is_device_path(&self, names: &[&str]) -> bool {
+        match names {
+            [name] => !HOST_MACROS.contains(name),
+            _ => of_a_module(names),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::ast::{Block, ConstDecl, ConstId, Let, Stmt, TyExpr, TyExprKind};
 use crate::diag::Code;
 use crate::span::SpanRange;
 
-impl Parser<'_> {
+impl Parser<'_, '_> {
     pub(super) fn block(&mut self, block: &syn::Block) -> Block {
         self.scopes.enter();
         let result = self.block_here(block);

@@ -16,7 +16,7 @@ pub(super) fn vector(name: &str) -> Option<(Scalar, u32)> {
     Vector::new(elem, lanes).map(|_| (elem, lanes))
 }
 
-impl Parser<'_> {
+impl Parser<'_, '_> {
     /// A type of the body.
     pub(super) fn ty(&mut self, ty: &Type) -> TyExpr {
         let help = "a kernel has scalars, short vectors such as `f32x4`, tuples and arrays";

@@ -4,7 +4,10 @@ use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
 use super::{Shadow, scalar, written};
-use crate::ast::{Adapter, Arm, Call, Expr, ExprKind, For, Label, Lit, Member, TyExprKind};
+use crate::ast::{
+    Adapter, Arm, Block, Call, Expr, ExprKind, For, Inline, InlineArg, Label, Lit, Member, Return,
+    TyExprKind,
+};
 use crate::hir::Ty;
 use crate::intrinsics::{Row, SigTy, method};
 use crate::value::{BinOp, Scalar, UnOp};
@@ -18,10 +21,11 @@ impl Shadow<'_> {
         let span = expr.span.start;
         match &expr.kind {
             ExprKind::Lit(lit) => literal(lit, self.node(expr), false, span),
-            ExprKind::Local(_, name) | ExprKind::Memory(_, name) | ExprKind::Const(_, name) => {
+            ExprKind::Local(_, name) | ExprKind::Memory(_, name) => {
                 quote!(#name)
             }
-            ExprKind::Associated(path, ..)
+            ExprKind::Const(_, path)
+            | ExprKind::Associated(path, ..)
             | ExprKind::Scope(path, _)
             | ExprKind::Order(path, _) => quote!(#path),
             ExprKind::Unary(op, at, inner) => self.unary(*op, *at, inner, expr),
@@ -84,6 +88,7 @@ impl Shadow<'_> {
                 quote_spanned!(span=> &#mutable #inner)
             }
             ExprKind::Call(call) => self.call(call, span),
+            ExprKind::Inline(inline) => self.inline(inline, span),
             ExprKind::Method(receiver, name, args) => {
                 let receiver = self.operand(receiver);
                 let row = method(&name.to_string());
@@ -161,12 +166,7 @@ impl Shadow<'_> {
     fn control(&self, expr: &Expr, span: Span) -> TokenStream {
         match &expr.kind {
             ExprKind::If(cond, then, otherwise) => {
-                let (cond, then) = (self.expr(cond), self.block(then));
-                let otherwise = otherwise.as_ref().map(|otherwise| {
-                    let (at, otherwise) = (otherwise.span.start, self.expr(otherwise));
-                    quote_spanned!(at=> else #otherwise)
-                });
-                quote_spanned!(span=> if #cond #then #otherwise)
+                self.branch(cond, then, otherwise.as_deref(), span)
             }
             ExprKind::Block(of, block) => {
                 let (of, block) = (of.as_ref().map(label), self.block(block));
@@ -191,7 +191,7 @@ impl Shadow<'_> {
                 quote_spanned!(span=> break #of #value)
             }
             ExprKind::Continue(_, of) => quote_spanned!(span=> continue #of),
-            ExprKind::Return => quote_spanned!(span=> return),
+            ExprKind::Return(of) => self.returning(of.as_ref(), span),
             ExprKind::Lit(_)
             | ExprKind::Local(..)
             | ExprKind::Memory(..)
@@ -210,6 +210,7 @@ impl Shadow<'_> {
             | ExprKind::Repeat(..)
             | ExprKind::Ref(..)
             | ExprKind::Call(_)
+            | ExprKind::Inline(_)
             | ExprKind::Method(..)
             | ExprKind::Vector { .. }
             | ExprKind::From(..)
@@ -219,6 +220,26 @@ impl Shadow<'_> {
             | ExprKind::Print(..)
             | ExprKind::Error(_) => unreachable!("`expr` handles {:?} before", expr.kind),
         }
+    }
+
+    fn branch(
+        &self,
+        cond: &Expr,
+        then: &Block,
+        otherwise: Option<&Expr>,
+        span: Span,
+    ) -> TokenStream {
+        let (cond, then) = (self.expr(cond), self.block(then));
+        let otherwise = otherwise.map(|otherwise| {
+            let (at, otherwise) = (otherwise.span.start, self.expr(otherwise));
+            quote_spanned!(at=> else #otherwise)
+        });
+        quote_spanned!(span=> if #cond #then #otherwise)
+    }
+
+    fn returning(&self, of: Option<&Return>, span: Span) -> TokenStream {
+        let value = of.and_then(|of| of.value.as_ref()).map(|value| self.expr(value));
+        quote_spanned!(span=> return #value)
     }
 
     fn arm(&self, arm: &Arm) -> TokenStream {
@@ -264,6 +285,7 @@ impl Shadow<'_> {
                 | ExprKind::Index(..)
                 | ExprKind::Field(..)
                 | ExprKind::Call(_)
+                | ExprKind::Inline(_)
                 | ExprKind::Method(..)
                 | ExprKind::Lit(_)
                 | ExprKind::Tuple(_)
@@ -317,6 +339,15 @@ impl Shadow<'_> {
             (true, 2) => quote_spanned!(span=> ::firesteel::dsl::#path(#(#args),*)),
             _ => quote_spanned!(span=> #path(#(#args),*)),
         }
+    }
+
+    /// A device function is an ordinary function to rustc.
+    fn inline(&self, inline: &Inline, span: Span) -> TokenStream {
+        let args = inline.args.iter().filter_map(|arg| match arg {
+            InlineArg::Value { expr, .. } | InlineArg::Memory { expr, .. } => expr.as_ref(),
+        });
+        let (path, args) = (&inline.path, args.map(|arg| self.expr(arg)));
+        quote_spanned!(span=> #path(#(#args),*))
     }
 
     /// Arguments; whole slices go without `&`, since their names are references already.

@@ -15,7 +15,7 @@ mod stmt;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 
-use crate::ast::Ast;
+use crate::ast::{Ast, Expr, ExprKind, InlineArg, Stmt, TyExprKind};
 use crate::hir::{ParamKind, SpanRange, Ty};
 use crate::infer::Facts;
 use crate::value::Scalar;
@@ -56,7 +56,70 @@ pub(crate) fn shadow(ast: &Ast, facts: &Facts, editor_only: bool) -> TokenStream
     }
 }
 
+/// A device function as rustc sees it: the user's function against the types of `firesteel::dsl`.
+/// With `editor_only`, rustc sees its signature alone.
+pub(crate) fn function(
+    written: &syn::ItemFn,
+    ast: &Ast,
+    facts: &Facts,
+    editor_only: bool,
+) -> TokenStream {
+    let cx = Shadow { ast, facts };
+    let Some(Stmt::Expr(Expr { kind: ExprKind::Inline(inline), .. }, _)) = ast.body.stmts.first()
+    else {
+        return TokenStream::new();
+    };
+    let (attrs, vis, name) = (&written.attrs, &written.vis, &written.sig.ident);
+    let params: Vec<_> = inline.args.iter().map(|arg| cx.device_param(arg)).collect();
+    let ret = match inline.ret.kind {
+        TyExprKind::Unit => TokenStream::new(),
+        _ => {
+            let (span, ret) = (inline.ret.span.start, cx.ty(&inline.ret));
+            quote_spanned!(span=> -> #ret)
+        }
+    };
+    let body = cx.block_inside(&inline.body);
+    let shadow = quote! {
+        #(#attrs)*
+        #[allow(
+            unused_parens, unused_braces, unused_imports, arithmetic_overflow,
+            unconditional_panic, clippy::all, clippy::pedantic, clippy::nursery
+        )]
+        #vis fn #name(#(#params),*) #ret {
+            use ::firesteel::dsl::*;
+            #body
+        }
+    };
+    if !editor_only {
+        return shadow;
+    }
+    quote! {
+        #[allow(unused)]
+        #vis fn #name(#(#params),*) #ret { ::core::panic!("the function did not compile") }
+        #[allow(unexpected_cfgs)]
+        const _: () = {
+            #[cfg(rust_analyzer)]
+            #shadow
+        };
+    }
+}
+
 impl Shadow<'_> {
+    /// A parameter of a device function.
+    fn device_param(&self, arg: &InlineArg) -> TokenStream {
+        match arg {
+            InlineArg::Value { pat, ty, .. } => {
+                let (pat, ty) = (self.pat(pat), self.ty(ty));
+                quote!(#pat: #ty)
+            }
+            InlineArg::Memory { name, elem, mutable, .. } => {
+                let elem = scalar(*elem, name.span());
+                let mutable = mutable.then(|| quote!(mut));
+                quote_spanned!(name.span()=> #name: &#mutable ::firesteel::dsl::Slice<#elem>)
+            }
+        }
+    }
+
     fn param(&self, param: &crate::hir::Param) -> TokenStream {
         let name = &param.name;
         // The tokens of the type carry the user's spans; the last is the element's name or `]`.

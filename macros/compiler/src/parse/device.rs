@@ -1,0 +1,236 @@
+//! Device functions and constants: what a path outside of the body means, and its body in place.
+
+use std::rc::Rc;
+
+use proc_macro2::Ident;
+use syn::{FnArg, ItemFn, Pat, ReturnType};
+
+use super::pat::At;
+use super::scope::{Def, Scopes};
+use super::{Parser, Returns};
+use crate::ast::{
+    ConstDecl, ConstId, Expr, ExprKind, Inline, InlineArg, Return, TyExpr, TyExprKind,
+};
+use crate::diag::Code;
+use crate::hir::{LoopId, Memory, Param, ParamId, ParamKind};
+use crate::link::{Item, Kind};
+use crate::span::SpanRange;
+
+/// What the caller of a device function goes on with.
+struct Caller {
+    scopes: Scopes,
+    returns: Returns,
+}
+
+impl Parser<'_, '_> {
+    /// What a path outside of the body names. One that is not known yet is noted as wanted.
+    fn device_item(&mut self, path: &syn::Path) -> Option<Rc<Item>> {
+        let inside = self.inside.last().map(|item| &**item);
+        if inside.is_none() && self.linker.is_own(path) {
+            let name = SpanRange::of(path);
+            let message = format!("`{0}` needs itself: `{0}` -> `{0}`", crate::link::key(path));
+            let help = "device code is inlined and has no recursion: write a loop";
+            self.error(Code::Recursion, name, message, help);
+            self.linker.broken = true;
+            return None;
+        }
+        let found = self.linker.links.find(inside, path);
+        if found.is_none() {
+            self.linker.want(path);
+        }
+        found
+    }
+
+    /// A call of a path that is no intrinsic.
+    pub(super) fn device_call(
+        &mut self,
+        path: &syn::Path,
+        args: Vec<Expr>,
+        span: SpanRange,
+    ) -> Expr {
+        let Some(item) = self.device_item(path) else {
+            return self.node(ExprKind::Error(args), span);
+        };
+        match &item.kind {
+            Kind::Function(function) => self.inline(path, &item, function, args, span),
+            Kind::Const(_) => {
+                let message = format!("`{}` is a constant, not a function", item.name);
+                let help = format!("write `{}` without parentheses", item.name);
+                self.error(Code::WrongKind, SpanRange::of(path), message, help);
+                self.node(ExprKind::Error(args), span)
+            }
+            Kind::Broken => {
+                self.linker.broken = true;
+                self.node(ExprKind::Error(args), span)
+            }
+        }
+    }
+
+    fn inline(
+        &mut self,
+        path: &syn::Path,
+        item: &Rc<Item>,
+        function: &ItemFn,
+        args: Vec<Expr>,
+        span: SpanRange,
+    ) -> Expr {
+        let (want, got) = (function.sig.inputs.len(), args.len());
+        if want != got {
+            let plural = if want == 1 { "" } else { "s" };
+            let message = format!("`{}` takes {want} argument{plural}, not {got}", item.name);
+            let help = format!("write `{}({})`", item.name, parameters(function).join(", "));
+            self.error(Code::WrongArity, SpanRange::of(path), message, help);
+            return self.node(ExprKind::Error(args), span);
+        }
+        self.inside.push(Rc::clone(item));
+        let args = args.into_iter().map(Some).collect();
+        let inline = self.device_body(path.clone(), function, args);
+        self.inside.pop();
+        self.node(ExprKind::Inline(Box::new(inline)), span)
+    }
+
+    /// Parameters, result and body, in scopes of their own.
+    pub(super) fn device_body(
+        &mut self,
+        path: syn::Path,
+        function: &ItemFn,
+        args: Vec<Option<Expr>>,
+    ) -> Inline {
+        let label = self.loop_id();
+        let caller = self.enter_device(label);
+        let params = function.sig.inputs.iter().zip(args);
+        let args = params.filter_map(|(param, arg)| self.device_arg(param, arg)).collect();
+        let ret = match &function.sig.output {
+            ReturnType::Default => {
+                let span = function.sig.ident.span().into();
+                TyExpr { kind: TyExprKind::Unit, span }
+            }
+            ReturnType::Type(_, ty) => self.ty(ty),
+        };
+        let body = self.block(&function.block);
+        (self.scopes, self.returns) = (caller.scopes, caller.returns);
+        Inline { path, args, label, ret, body }
+    }
+
+    fn enter_device(&mut self, label: LoopId) -> Caller {
+        Caller {
+            scopes: std::mem::replace(&mut self.scopes, Scopes::new()),
+            returns: std::mem::replace(&mut self.returns, Returns::Value(label)),
+        }
+    }
+
+    fn device_arg(&mut self, param: &FnArg, arg: Option<Expr>) -> Option<InlineArg> {
+        let FnArg::Typed(param) = param else { return None };
+        let Some((elem, mutable)) = self.slice(&param.ty)? else {
+            let ty = self.ty(&param.ty);
+            let pat = self.pat(&param.pat, At::Let);
+            return Some(InlineArg::Value { pat, ty, expr: arg });
+        };
+        let Pat::Ident(name) = &*param.pat else {
+            let message = "a slice parameter is a name";
+            let help = "give it a name";
+            self.error(Code::BadParameter, SpanRange::of(&param.pat), message, help);
+            return None;
+        };
+        let name = name.ident.clone();
+        let def = match arg {
+            None => Def::Memory(Memory::Slice(self.device_slice(&name, elem, mutable))),
+            Some(arg) => {
+                let mut arg = arg;
+                while let ExprKind::Ref(_, inner) = arg.kind {
+                    arg = *inner;
+                }
+                let def = self.memory_of(&arg, &name);
+                self.scopes.define(name.to_string(), def);
+                return Some(InlineArg::Memory { name, elem, mutable, expr: Some(arg) });
+            }
+        };
+        self.scopes.define(name.to_string(), def);
+        Some(InlineArg::Memory { name, elem, mutable, expr: None })
+    }
+
+    /// The slice or shared array that an argument names.
+    fn memory_of(&mut self, arg: &Expr, param: &Ident) -> Def {
+        match &arg.kind {
+            ExprKind::Memory(memory, _) => Def::Memory(*memory),
+            ExprKind::Error(_) => Def::Error,
+            _ => {
+                let message = format!("`{param}` wants a slice or a shared array here");
+                self.error(Code::BadArgument, arg.span, message, "write its name");
+                Def::Error
+            }
+        }
+    }
+
+    /// A slice of a device function that is checked by itself.
+    fn device_slice(&mut self, name: &Ident, elem: crate::value::Scalar, mutable: bool) -> ParamId {
+        self.slices.push(Param {
+            name: name.clone(),
+            attrs: Vec::new(),
+            written: quote::ToTokens::to_token_stream(name),
+            kind: ParamKind::Slice { elem, mutable },
+        });
+        ParamId(self.slices.len() - 1)
+    }
+
+    /// A path that is no constant of the body or of a type.
+    pub(super) fn device_const(&mut self, path: &syn::Path) -> Expr {
+        let span = SpanRange::of(path);
+        let Some(item) = self.device_item(path) else { return self.error_node(span) };
+        match &item.kind {
+            Kind::Const(written) => {
+                let id = match self.linked_consts.get(&item.id) {
+                    Some(id) => *id,
+                    None => self.device_const_value(&item, written),
+                };
+                self.node(ExprKind::Const(id, path.clone()), span)
+            }
+            Kind::Function(_) => {
+                let message = format!("`{}` is a function", item.name);
+                let help = format!("call it: `{}(..)`", item.name);
+                self.error(Code::WrongKind, span, message, help);
+                self.error_node(span)
+            }
+            Kind::Broken => {
+                self.linker.broken = true;
+                self.error_node(span)
+            }
+        }
+    }
+
+    fn device_const_value(&mut self, item: &Rc<Item>, written: &syn::ItemConst) -> ConstId {
+        self.inside.push(Rc::clone(item));
+        let scopes = std::mem::replace(&mut self.scopes, Scopes::new());
+        let id = self.const_item(written);
+        self.scopes = scopes;
+        self.inside.pop();
+        self.linked_consts.insert(item.id.clone(), id);
+        id
+    }
+
+    /// A constant with a name, in the scope where it stands.
+    pub(super) fn const_item(&mut self, item: &syn::ItemConst) -> ConstId {
+        let ty = self.ty(&item.ty);
+        let expr = self.const_expr(&item.expr);
+        self.consts.push(ConstDecl { ident: Some(item.ident.clone()), ty, expr });
+        ConstId(self.consts.len() - 1)
+    }
+
+    /// `return` in a device function.
+    pub(super) fn device_return(&mut self, target: LoopId, value: Option<&syn::Expr>) -> ExprKind {
+        let value = value.map(|value| Box::new(self.expr(value)));
+        ExprKind::Return(Some(Return { target, value }))
+    }
+}
+
+/// The names of the parameters, as far as they have some.
+fn parameters(function: &ItemFn) -> Vec<String> {
+    let name = |param: &FnArg| match param {
+        FnArg::Typed(param) => match &*param.pat {
+            Pat::Ident(name) => name.ident.to_string(),
+            _ => "_".to_owned(),
+        },
+        FnArg::Receiver(_) => "self".to_owned(),
+    };
+    function.sig.inputs.iter().map(name).collect()
+}
