@@ -92,7 +92,7 @@ pub enum Error {
     /// A tensor is stored in a format that is not read.
     #[error(
         "tensor `{tensor}` is in format {got}, which is not supported\n\
-         help: want F32, F16, BF16, Q4_0 to Q8_1 or Q2_K to Q8_K"
+         help: want F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 or Q2_K to Q6_K"
     )]
     Format {
         /// The tensor.

@@ -6,6 +6,7 @@ mod gguf;
 use crate::error::{Error, Result};
 use crate::models::Model;
 use crate::tokenizer::TokenizerSource;
+use crate::weights::gguf::Source;
 use std::fs::File;
 use std::io::Cursor;
 use std::path::Path;
@@ -71,17 +72,22 @@ pub fn load(path: &Path) -> Result<Loaded> {
     }
     let file = File::open(path).map_err(read)?;
     let stem = path.file_stem().map_or_else(String::new, |it| it.to_string_lossy().into_owned());
-    gguf::load(Box::new(file), &stem)
+    from_reader(Box::new(file), &stem)
 }
 
 /// Loads the model that ships with the program.
 pub fn builtin() -> Result<Loaded> {
-    gguf::load(Box::new(story()), "story")
+    from_reader(Box::new(story()), "story")
 }
 
 /// The file of the model that ships with the program.
 pub(crate) fn story() -> Cursor<&'static [u8]> {
     Cursor::new(STORY)
+}
+
+/// Loads a GGUF file from anywhere; `name` is what the model is called if it has no own name.
+pub fn from_reader(source: Box<dyn Source>, name: &str) -> Result<Loaded> {
+    gguf::load(source, name)
 }
 
 /// Fails if weights of `bytes` will not fit into the memory that is free, where that is known.
@@ -99,4 +105,18 @@ fn free_memory() -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib << 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_large_models_are_refused_with_numbers() {
+        let Some(free) = free_memory() else { return };
+        let error = demand_memory(free << 8).unwrap_err();
+        let Error::Memory { want, got } = error else { panic!("{error}") };
+        assert!(want > got && got > 0, "{want} of {got}");
+        assert!(demand_memory(0).is_ok());
+    }
 }

@@ -5,8 +5,7 @@ use crate::config;
 use crate::error::{Error, Result};
 use crate::models;
 use crate::tokenizer::TokenizerSource;
-use crate::weights::gguf::{Gguf, Header, Source};
-use candle_core::quantized::GgmlDType;
+use crate::weights::gguf::{Gguf, Header, Source, TensorInfo, is_widened};
 
 /// Tokens that end a turn wherever they are control tokens; files name only one of them.
 const TURN_ENDS: [&str; 7] = [
@@ -59,13 +58,14 @@ fn elements(shape: &[usize]) -> u64 {
     shape.iter().map(|size| *size as u64).product()
 }
 
-/// Bytes of the weights once they are loaded: 16-bit floats are widened.
+/// Bytes of the weights once they are loaded.
 fn memory(header: &Header) -> u64 {
-    let bytes = |bytes: usize, format: GgmlDType| match format {
-        GgmlDType::F16 | GgmlDType::BF16 => 2 * bytes as u64,
-        _ => bytes as u64,
+    let bytes = |it: &TensorInfo| match is_widened(it.format, it.shape.last().copied().unwrap_or(0))
+    {
+        true => elements(&it.shape) * size_of::<f32>() as u64,
+        false => it.bytes as u64,
     };
-    header.tensors.values().map(|it| bytes(it.bytes, it.format)).sum()
+    header.tensors.values().map(bytes).sum()
 }
 
 /// llama.cpp's name for the mixture of formats.

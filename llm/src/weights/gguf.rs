@@ -100,23 +100,16 @@ pub(super) fn widened(format: GgmlDType, bytes: &[u8], shape: &[usize]) -> Resul
     Ok(tensor.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1()?)
 }
 
-pub(super) fn matrix(
-    format: GgmlDType,
-    bytes: &[u8],
-    outputs: usize,
-    inputs: usize,
-) -> Result<Linear> {
-    let tensor = tensor(format, bytes, &[outputs, inputs])?;
+/// Whether a matrix with rows of this length is kept as `f32`.
+pub(crate) fn is_widened(format: GgmlDType, inputs: usize) -> bool {
     match format {
         // Their products round activations to 16 bits or run unvectorised in candle.
-        GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16 => {
-            let weights = tensor.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1()?;
-            Ok(Linear::dense(weights, outputs, inputs))
+        GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16 => true,
+        // candle's products take their blocks in pairs.
+        GgmlDType::Q4_1 | GgmlDType::Q5_0 | GgmlDType::Q5_1 => {
+            !(inputs / format.block_size()).is_multiple_of(2)
         }
         GgmlDType::Q4_0
-        | GgmlDType::Q4_1
-        | GgmlDType::Q5_0
-        | GgmlDType::Q5_1
         | GgmlDType::Q8_0
         | GgmlDType::Q8_1
         | GgmlDType::Q2K
@@ -124,7 +117,20 @@ pub(super) fn matrix(
         | GgmlDType::Q4K
         | GgmlDType::Q5K
         | GgmlDType::Q6K
-        | GgmlDType::Q8K => Ok(Linear::quantised(tensor, outputs, inputs)),
+        | GgmlDType::Q8K => false,
+    }
+}
+
+pub(super) fn matrix(
+    format: GgmlDType,
+    bytes: &[u8],
+    outputs: usize,
+    inputs: usize,
+) -> Result<Linear> {
+    let shape = [outputs, inputs];
+    match is_widened(format, inputs) {
+        true => Ok(Linear::dense(widened(format, bytes, &shape)?, outputs, inputs)),
+        false => Ok(Linear::quantised(tensor(format, bytes, &shape)?, outputs, inputs)),
     }
 }
 

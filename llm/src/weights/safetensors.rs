@@ -14,6 +14,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+mod index;
 mod names;
 
 /// Longer than any header; the format's own limit.
@@ -50,24 +51,20 @@ struct Raw {
 }
 
 impl Safetensors {
-    /// Opens the `*.safetensors` of a folder.
+    /// Opens the files that a folder's index lists or, where there is no index, all of its
+    /// `*.safetensors`.
     pub fn open(folder: &Path) -> Result<Self> {
-        let read = |source| Error::Read { path: folder.to_owned(), source };
-        let mut paths = Vec::new();
-        for entry in std::fs::read_dir(folder).map_err(read)? {
-            let path = entry.map_err(read)?.path();
-            if path.extension().is_some_and(|it| it == "safetensors") {
-                paths.push(path);
-            }
-        }
-        paths.sort();
-        if paths.is_empty() {
-            let got = "no `*.safetensors` in it";
-            return Err(Error::NotAModel { path: folder.to_owned(), got });
-        }
         let mut all = Self { files: Vec::new(), prefix: ALONE, tensors: HashMap::new() };
+        let index = index::read(folder)?;
+        let paths = match &index {
+            Some(index) => index.files(folder)?,
+            None => all_of(folder)?,
+        };
         for path in paths {
             all.add(path)?;
+        }
+        if let Some(index) = &index {
+            index.check(|name| all.tensors.get(name).map(|it| all.files[it.file].0.as_path()))?;
         }
         Ok(all)
     }
@@ -218,6 +215,24 @@ impl Weights for Safetensors {
         let (format, bytes) = self.read(self.name(name), shape)?;
         widened(format, &bytes, shape)
     }
+}
+
+/// The `*.safetensors` of a folder, by name.
+fn all_of(folder: &Path) -> Result<Vec<PathBuf>> {
+    let read = |source| Error::Read { path: folder.to_owned(), source };
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(read)? {
+        let path = entry.map_err(read)?.path();
+        if path.extension().is_some_and(|it| it == "safetensors") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    if paths.is_empty() {
+        let got = "a folder without `*.safetensors`";
+        return Err(Error::NotAModel { path: folder.to_owned(), got });
+    }
+    Ok(paths)
 }
 
 #[cfg(test)]

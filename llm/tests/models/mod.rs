@@ -3,6 +3,8 @@
 mod batching;
 mod goldens;
 mod mutations;
+mod oracles;
+mod random;
 mod story;
 
 use firesteel_llm::load::{Loaded, load};

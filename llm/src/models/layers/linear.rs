@@ -196,11 +196,17 @@ mod tests {
         let weights = weights.unwrap();
         let formats = [
             GgmlDType::Q4_0,
+            GgmlDType::Q4_1,
             GgmlDType::Q5_0,
+            GgmlDType::Q5_1,
             GgmlDType::Q8_0,
+            GgmlDType::Q8_1,
+            GgmlDType::Q2K,
+            GgmlDType::Q3K,
             GgmlDType::Q4K,
             GgmlDType::Q5K,
             GgmlDType::Q6K,
+            GgmlDType::Q8K,
         ];
         let mut all = vec![Linear::dense(numbers(outputs * inputs, 1), outputs, inputs)];
         for format in formats {

@@ -165,44 +165,4 @@ fn yarn_range(width: usize, theta: f64, original: f64, fast: f64, slow: f64) -> 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn both_pairings_turn_alike() {
-        let halves = Rope::new(4, 10000.0, Pairs::Halves, &Scaling::None);
-        let adjacent = Rope::new(4, 10000.0, Pairs::Adjacent, &Scaling::None);
-        let angles = halves.angles(&[7]);
-        let (mut a, mut b) = ([1.0, 2.0, 3.0, 4.0, 9.0], [1.0, 3.0, 2.0, 4.0, 9.0]);
-        halves.apply(&mut a, 1, 5, &angles);
-        adjacent.apply(&mut b, 1, 5, &angles);
-        assert_eq!([a[0], a[2], a[1], a[3], a[4]], b);
-        assert_eq!(a[4], 9.0, "beyond the width nothing turns");
-        assert!((a[0] - (7_f32.cos() - 3.0 * 7_f32.sin())).abs() < 1e-5);
-    }
-
-    #[test]
-    fn llama3_keeps_high_and_divides_low_frequencies() {
-        let scaling = Scaling::Llama3 { factor: 8.0, low: 1.0, high: 4.0, original: 8192.0 };
-        let plain = Rope::new(128, 500_000.0, Pairs::Halves, &Scaling::None).frequencies;
-        let scaled = Rope::new(128, 500_000.0, Pairs::Halves, &scaling).frequencies;
-        assert_eq!(plain[0], scaled[0]);
-        assert_eq!(plain[63] / 8.0, scaled[63]);
-    }
-
-    #[test]
-    fn yarn_keeps_high_and_divides_low_frequencies() {
-        let scaling = Scaling::Yarn {
-            factor: 4.0,
-            original: 32768.0,
-            beta_fast: 32.0,
-            beta_slow: 1.0,
-            attention: None,
-        };
-        let plain = Rope::new(128, 1e6, Pairs::Halves, &Scaling::None).frequencies;
-        let scaled = Rope::new(128, 1e6, Pairs::Halves, &scaling);
-        assert_eq!(plain[0], scaled.frequencies[0]);
-        assert_eq!(plain[63] / 4.0, scaled.frequencies[63]);
-        assert!((scaled.magnitude - 1.138_629).abs() < 1e-5);
-    }
-}
+mod tests;

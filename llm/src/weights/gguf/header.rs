@@ -69,7 +69,8 @@ fn read_tensor(file: &mut Cursor<'_>) -> Result<(String, TensorInfo)> {
     Ok((name, TensorInfo { shape, format, offset, bytes }))
 }
 
-/// The formats that candle reads, by their number in the file.
+/// The formats that candle reads, by their number in the file. Q8_1 and Q8_K, numbers 9 and
+/// 15, it only computes with.
 fn format_by_number(number: u32) -> Option<GgmlDType> {
     Some(match number {
         0 => GgmlDType::F32,
@@ -79,13 +80,11 @@ fn format_by_number(number: u32) -> Option<GgmlDType> {
         6 => GgmlDType::Q5_0,
         7 => GgmlDType::Q5_1,
         8 => GgmlDType::Q8_0,
-        9 => GgmlDType::Q8_1,
         10 => GgmlDType::Q2K,
         11 => GgmlDType::Q3K,
         12 => GgmlDType::Q4K,
         13 => GgmlDType::Q5K,
         14 => GgmlDType::Q6K,
-        15 => GgmlDType::Q8K,
         30 => GgmlDType::BF16,
         _ => return None,
     })
