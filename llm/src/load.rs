@@ -6,7 +6,7 @@ mod gguf;
 use crate::error::{Error, Result};
 use crate::models::Model;
 use crate::tokenizer::TokenizerSource;
-use crate::weights::gguf::Source;
+use crate::weights::gguf::{Gguf, Source};
 use std::fs::File;
 use std::io::Cursor;
 use std::path::Path;
@@ -88,6 +88,21 @@ pub(crate) fn story() -> Cursor<&'static [u8]> {
 /// Loads a GGUF file from anywhere; `name` is what the model is called if it has no own name.
 pub fn from_reader(source: Box<dyn Source>, name: &str) -> Result<Loaded> {
     gguf::load(source, name)
+}
+
+/// Reads the tokenizer of a model, and none of its weights. Without a path: the shipped one's.
+pub fn tokenizer(path: Option<&Path>) -> Result<TokenizerSource> {
+    let source: Box<dyn Source> = match path {
+        None => Box::new(story()),
+        Some(path) if path.is_dir() => {
+            return Ok(TokenizerSource::Json(folder::tokenizer(path)?.into_bytes()));
+        }
+        Some(path) => {
+            let read = |source| Error::Read { path: path.to_owned(), source };
+            Box::new(File::open(path).map_err(read)?)
+        }
+    };
+    gguf::tokenizer(&mut Gguf::new(source)?)
 }
 
 /// Fails if weights of `bytes` will not fit into the memory that is free, where that is known.

@@ -125,7 +125,7 @@ fn check<C: CommandFactory>(path: &Path, file: &Table) -> Result<(), Failure> {
         match (command, value) {
             (Some(command), Value::Table(own)) => {
                 let known = options(command);
-                for key in own.keys().filter(|it| !known.contains(it)) {
+                if let Some(key) = own.keys().find(|it| !known.contains(it)) {
                     return Err(unknown(path, &format!("{}.{key}", command.get_name()), known));
                 }
             }

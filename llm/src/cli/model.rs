@@ -8,6 +8,7 @@ use crate::{
     hub::{self, Reference},
     load::{self, Loaded},
     runner::{self, Runner},
+    tokenizer::Tokenizer,
 };
 
 /// The option `--model`.
@@ -69,12 +70,23 @@ impl Source {
 }
 
 impl Choice {
+    /// Reads the model's tokenizer, and none of its weights.
+    pub(super) fn tokenizer(&self) -> Result<Tokenizer, Failure> {
+        let path = self.model.as_ref().map(Source::path).transpose()?;
+        let source = load::tokenizer(path.as_deref()).map_err(|it| self.unreadable(it))?;
+        Tokenizer::new(source).map_err(|it| self.broken(it.into()))
+    }
+
     /// Loads the model.
-    pub(super) fn load(&self) -> Result<Loaded, Failure> {
+    fn load(&self) -> Result<Loaded, Failure> {
         let path = self.model.as_ref().map(Source::path).transpose()?;
         let _wait = progress::Wait::new(format!("loading {}", self.name()));
         let loaded = path.as_deref().map_or_else(load::builtin, load::load);
-        loaded.map_err(|source| Failure::Load { model: self.name(), source })
+        loaded.map_err(|it| self.unreadable(it))
+    }
+
+    fn unreadable(&self, source: crate::error::Error) -> Failure {
+        Failure::Load { model: self.name(), source }
     }
 
     /// Loads the model and starts its engine.
@@ -83,7 +95,7 @@ impl Choice {
     }
 
     /// What to say about a model whose parts do not work.
-    pub(super) fn broken(&self, source: runner::Error) -> Failure {
+    fn broken(&self, source: runner::Error) -> Failure {
         Failure::Start { model: self.name(), source }
     }
 

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use serde_json::json;
 
 use super::{failure::Failure, model::Choice};
-use crate::{runner, tokenizer::Tokenizer};
+use crate::runner;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -34,9 +34,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         text.clear();
         std::io::stdin().read_to_string(&mut text)?;
     }
-    let loaded = args.model.load()?;
-    let tokenizer = Tokenizer::new(loaded.tokenizer)
-        .map_err(|it| args.model.broken(runner::Error::Tokenizer(it)))?;
+    let tokenizer = args.model.tokenizer()?;
     let ids = tokenizer.encode(&text, !args.no_special).map_err(runner::Error::from)?;
     let mut out = std::io::stdout().lock();
     if args.json {

@@ -30,8 +30,7 @@ pub(super) fn load(folder: &Path) -> Result<Loaded> {
     let generation = json(&folder.join("generation_config.json"))?;
     let special = json(&folder.join("tokenizer_config.json"))?;
     let path = folder.join("tokenizer.json");
-    let missing = || Error::Missing { what: "file `tokenizer.json`".to_owned() };
-    let tokenizer = optional(&path)?.ok_or_else(missing)?;
+    let tokenizer = tokenizer(folder)?;
     let absolute = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let name = absolute.file_name().map_or_else(String::new, |it| it.to_string_lossy().into());
     Ok(Loaded {
@@ -47,6 +46,12 @@ pub(super) fn load(folder: &Path) -> Result<Loaded> {
         description,
         model: models::load(config, &mut weights)?,
     })
+}
+
+/// The text of the `tokenizer.json`.
+pub(super) fn tokenizer(folder: &Path) -> Result<String> {
+    let missing = || Error::Missing { what: "file `tokenizer.json`".to_owned() };
+    optional(&folder.join("tokenizer.json"))?.ok_or_else(missing)
 }
 
 /// The text of a file, if there is one.

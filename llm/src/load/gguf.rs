@@ -100,7 +100,7 @@ fn token(header: &Header, key: &str) -> Result<Option<u32>> {
     Ok(header.unsigned(key)?.and_then(|id| u32::try_from(id).ok()))
 }
 
-fn tokenizer(file: &mut Gguf) -> Result<TokenizerSource> {
+pub(super) fn tokenizer(file: &mut Gguf) -> Result<TokenizerSource> {
     let missing = || Error::Missing { what: "key `tokenizer.ggml.model`".to_owned() };
     let kind = file.header.text("tokenizer.ggml.model")?.ok_or_else(missing)?.to_owned();
     let pre = file.header.text("tokenizer.ggml.pre")?.unwrap_or("default").to_owned();

@@ -1,7 +1,7 @@
 //! The fuzz target of chat templates, over its corpus and a bounded number of mutations of it.
 //! The unbounded run needs a nightly compiler: `cargo +nightly fuzz run template`.
 
-#[path = "../../fuzz/targets/template.rs"]
+#[path = "../../../fuzz/targets/template.rs"]
 mod target;
 
 use rand_chacha::ChaCha12Rng;
