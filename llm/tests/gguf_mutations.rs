@@ -30,7 +30,7 @@ static ALONE: Mutex<()> = Mutex::new(());
 
 fn read(path: &str) -> Vec<u8> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    std::fs::read(root.join(path)).unwrap()
+    std::fs::read(root.join(path)).expect("golden data is part of the repository")
 }
 
 fn below(bound: usize, rng: &mut ChaCha12Rng) -> usize {

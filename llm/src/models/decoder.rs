@@ -45,8 +45,8 @@ pub(crate) enum Mixer {
 
 /// What follows the mixer.
 pub(crate) enum Feed {
-    Mlp(Mlp),
-    Moe(Moe),
+    Mlp(Box<Mlp>),
+    Moe(Box<Moe>),
 }
 
 /// Builds one layer of an architecture.

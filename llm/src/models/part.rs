@@ -152,11 +152,11 @@ impl<'a> Part<'a> {
 
     pub(crate) fn mlp(&mut self) -> Result<Feed> {
         let (hidden, inner) = (self.config.hidden, self.config.intermediate);
-        Ok(Feed::Mlp(Mlp {
+        Ok(Feed::Mlp(Box::new(Mlp {
             gate: self.linear("ffn_gate", inner, hidden)?,
             up: self.linear("ffn_up", inner, hidden)?,
             down: self.linear("ffn_down", hidden, inner)?,
-        }))
+        })))
     }
 
     pub(crate) fn experts(&mut self) -> Result<Feed> {
@@ -173,7 +173,7 @@ impl<'a> Part<'a> {
         let experts = experts.map(|((gate, up), down)| Mlp { gate, up, down }).collect();
         let router = self.linear("ffn_gate_inp", count, hidden)?;
         let shared = shared.map(|inner| self.shared_expert(inner)).transpose()?;
-        Ok(Feed::Moe(Moe { router, experts, used, normalise, hidden, shared }))
+        Ok(Feed::Moe(Box::new(Moe { router, experts, used, normalise, hidden, shared })))
     }
 
     fn shared_expert(&mut self, inner: usize) -> Result<Shared> {

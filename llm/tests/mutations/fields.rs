@@ -32,25 +32,27 @@ impl Walk<'_> {
     }
 
     fn value(&mut self, kind: usize) {
-        match kind {
-            0 | 1 | 7 => self.number(1),
-            2 | 3 => self.number(2),
-            4..=6 => self.number(4),
+        let width = match kind {
+            0 | 1 | 7 => 1,
+            2 | 3 => 2,
+            4..=6 => 4,
             8 => return self.text(),
-            9 => {
-                let (kind, len) = (self.number(4), self.number(8));
-                let kept = self.fields.len();
-                for element in 0..len {
-                    self.value(kind);
-                    // Those of a vocabulary would outnumber all others.
-                    if element > 2 {
-                        self.fields.truncate(kept + 4);
-                    }
-                }
-                return;
-            }
-            _ => self.number(8),
+            9 => return self.array(),
+            _ => 8,
         };
+        self.number(width);
+    }
+
+    fn array(&mut self) {
+        let (kind, len) = (self.number(4), self.number(8));
+        let kept = self.fields.len();
+        for element in 0..len {
+            self.value(kind);
+            // Those of a vocabulary would outnumber all others.
+            if element > 2 {
+                self.fields.truncate(kept + 4);
+            }
+        }
     }
 }
 
