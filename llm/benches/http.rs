@@ -29,6 +29,8 @@ const CONNECTIONS: usize = 64;
 const TOKENS: usize = 2000;
 const TIME: Duration = Duration::from_secs(10);
 const IDLE: usize = 1000;
+/// Time of a step of the engine that is not in a hurry.
+const PACE: Duration = Duration::from_micros(2400);
 
 /// The page that this program writes.
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/src/benchmarks/http.md");
@@ -41,9 +43,8 @@ fn main() -> io::Result<()> {
         _ if !arguments.iter().any(|it| it == "--bench") => return Ok(()),
         _ => {}
     }
-    let busy = throughput()?;
-    let idle = idle()?;
-    let page = page(&busy, &idle);
+    let (instant, paced) = (stream("instant")?, stream("paced")?);
+    let page = page(&instant, &paced, &idle()?);
     print!("{page}");
     if arguments.iter().any(|it| it == "--write") {
         fs::write(PAGE, page)?;
@@ -56,8 +57,9 @@ fn host(kind: &str) -> io::Result<()> {
     let model = Stub::new(|token| 97 + (token + 8) % 26);
     let (gate, prefill_chunk) = match kind {
         "instant" => (Arc::default(), 256),
+        "paced" => (ticking(PACE), 256),
         // A long prompt that is read slowly: the stream is open, and nothing comes.
-        _ => (ticking(), 1),
+        _ => (ticking(Duration::from_millis(20)), 1),
     };
     let model = Stub { context: 1 << 20, gate, ..model };
     let limits = engine::Options { max_batch: IDLE, max_queue: 0, prefill_chunk };
@@ -70,13 +72,13 @@ fn host(kind: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// A gate that lets a step through every 20 milliseconds.
-fn ticking() -> Arc<Gate> {
+/// A gate that lets a step through again and again.
+fn ticking(period: Duration) -> Arc<Gate> {
     let gate = Gate::closed();
     let ticks = Arc::clone(&gate);
     thread::spawn(move || {
         loop {
-            thread::sleep(Duration::from_millis(20));
+            thread::sleep(period);
             ticks.open(1);
         }
     });
@@ -157,8 +159,8 @@ impl Busy {
     }
 }
 
-fn throughput() -> io::Result<Busy> {
-    let host = Host::start("instant")?;
+fn stream(kind: &str) -> io::Result<Busy> {
+    let host = Host::start(kind)?;
     let began = Instant::now();
     let mut all = Busy::default();
     let parts: Vec<io::Result<Busy>> = thread::scope(|scope| {
@@ -241,40 +243,44 @@ fn idle() -> io::Result<Idle> {
     Ok(Idle { before, after: host.resident()? })
 }
 
-fn page(busy: &Busy, idle: &Idle) -> String {
+fn page(instant: &Busy, paced: &Busy, idle: &Idle) -> String {
     let cores = thread::available_parallelism().map_or(0, usize::from);
-    let rate = busy.tokens as f64 / busy.seconds;
     let at = |sorted: &[Duration], share: f64| {
         let index = ((sorted.len() as f64 * share) as usize).min(sorted.len().saturating_sub(1));
         sorted.get(index).map_or(0.0, |it| it.as_secs_f64() * 1e3)
     };
-    let (gaps, firsts) = (&busy.gaps, &busy.firsts);
-    format!(
+    let row = |what: &str, value: &dyn Fn(&Busy) -> String| {
+        format!("| {what} | {} | {} |\n", value(instant), value(paced))
+    };
+    let mut page = format!(
         "# The HTTP server\n\n\
          `cargo bench -p firesteel-llm --bench http` on {cores} cores, which the clients share.\n\
-         The engine makes tokens for all requests at once and at no cost, so this is what the \
-         server adds.\n\n\
-         {CONNECTIONS} connections that stream chats of {TOKENS} tokens, one after another, for \
-         {:.0} seconds:\n\n\
-         | | |\n| --- | --- |\n\
-         | streamed tokens a second | {rate:.0} |\n\
-         | gap between arrivals on a connection, median | {:.2} ms |\n\
-         | gap, 99th percentile | {:.2} ms |\n\
-         | gap, longest | {:.2} ms |\n\
-         | request to first token, median | {:.2} ms |\n\
-         | request to first token, 99th percentile | {:.2} ms |\n\n\
-         Tokens that arrive together count as one arrival, so no gap is zero.\n\n\
+         The engine's tokens cost nothing, so this is what the server adds.\n\n\
+         {CONNECTIONS} connections stream chats of {TOKENS} tokens, one after another, for \
+         {:.0} seconds.\n\
+         *Instant*: the engine has all tokens of an answer at once, and the server is busy \
+         without end.\n\
+         *Paced*: the engine makes a token for each connection every {:.1} ms.\n\n\
+         | | instant | paced |\n| --- | --- | --- |\n",
+        TIME.as_secs_f64(),
+        PACE.as_secs_f64() * 1e3,
+    );
+    page += &row("streamed tokens a second", &|it| format!("{:.0}", it.tokens as f64 / it.seconds));
+    for (what, share) in [("median", 0.5), ("99th percentile", 0.99), ("longest", 1.0)] {
+        let what = format!("gap between arrivals on a connection, {what}");
+        page += &row(&what, &|it| format!("{:.2} ms", at(&it.gaps, share)));
+    }
+    for (what, share) in [("median", 0.5), ("99th percentile", 0.99)] {
+        let what = format!("request to first token, {what}");
+        page += &row(&what, &|it| format!("{:.2} ms", at(&it.firsts, share)));
+    }
+    page + &format!(
+        "\nTokens that arrive together count as one arrival, so no gap is zero.\n\n\
          {IDLE} open streams on which nothing happens but keep-alive comments:\n\n\
          | | |\n| --- | --- |\n\
          | memory of the process before | {:.0} MiB |\n\
          | with the streams | {:.0} MiB |\n\
          | each stream | {:.1} KiB |\n",
-        TIME.as_secs_f64(),
-        at(gaps, 0.5),
-        at(gaps, 0.99),
-        at(gaps, 1.0),
-        at(firsts, 0.5),
-        at(firsts, 0.99),
         idle.before,
         idle.after,
         (idle.after - idle.before) * 1024.0 / IDLE as f64,
