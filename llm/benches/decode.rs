@@ -6,6 +6,7 @@
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark reports and may stop")]
 
+#[expect(dead_code, reason = "the tests use all of it")]
 #[path = "../tests/models/random.rs"]
 mod random;
 
