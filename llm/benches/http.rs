@@ -245,6 +245,7 @@ fn idle() -> io::Result<Idle> {
 
 fn page(instant: &Busy, paced: &Busy, idle: &Idle) -> String {
     let cores = thread::available_parallelism().map_or(0, usize::from);
+    let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
     let at = |sorted: &[Duration], share: f64| {
         let index = ((sorted.len() as f64 * share) as usize).min(sorted.len().saturating_sub(1));
         sorted.get(index).map_or(0.0, |it| it.as_secs_f64() * 1e3)
@@ -254,7 +255,8 @@ fn page(instant: &Busy, paced: &Busy, idle: &Idle) -> String {
     };
     let mut page = format!(
         "# The HTTP server\n\n\
-         `cargo bench -p firesteel-llm --bench http` on {cores} cores, which the clients share.\n\
+         `cargo bench -p firesteel-llm --bench http` on {cores} cores, which the clients share,\n\
+         in the {profile} profile.\n\
          The engine's tokens cost nothing, so this is what the server adds.\n\n\
          {CONNECTIONS} connections stream chats of {TOKENS} tokens, one after another, for \
          {:.0} seconds.\n\
