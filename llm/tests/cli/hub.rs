@@ -278,7 +278,10 @@ fn two_programs_fetch_one_file_once() {
     let place = Place::new("two_programs", &[("model.gguf", content.clone())]);
     place.hub.misbehave(Fault::Torn(100_000));
     let pulls: Vec<_> = (0..2)
-        .map(|_| place.firesteel(&["pull", "hf:some/model"]).spawn().expect("the binary runs"))
+        .map(|_| {
+            let mut pull = place.firesteel(&["pull", "hf:some/model"]);
+            pull.stdout(std::process::Stdio::null()).spawn().expect("the binary runs")
+        })
         .collect();
     for mut pull in pulls {
         assert!(pull.wait().expect("it ends").success());
