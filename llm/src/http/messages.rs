@@ -31,7 +31,8 @@ fn message(at: &str, value: &Value) -> Result<Value, ApiError> {
     let mut plain: Map<String, Value> = map.clone();
     plain.retain(|key, it| {
         let empty = it.as_array().is_some_and(Vec::is_empty);
-        !it.is_null() && !(empty && EMPTY_KEYS.contains(&key.as_str()))
+        let says_nothing = it.is_null() || (empty && EMPTY_KEYS.contains(&key.as_str()));
+        !says_nothing
     });
     if let Some(key) = plain.keys().find(|it| !KEYS.contains(&it.as_str())) {
         let name = format!("{at}.{key}");
