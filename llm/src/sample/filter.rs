@@ -104,7 +104,7 @@ pub(super) fn keep(logits: &[f32], largest: f32, params: &Params) -> Kept {
     kept
 }
 
-/// Bands of an eighth, down to the scaled logit whose weight no longer counts in an `f32`.
+/// Bands of an eighth, down to the scaled logit whose weight is too small to count in an `f32`.
 const BANDS: usize = 8 * 104;
 
 fn band(scaled: f32) -> usize {
