@@ -22,7 +22,7 @@ const MOST_LAYERS: usize = 1 << 12;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// Which code runs it.
-    pub architecture: Architecture,
+    pub architecture: &'static Architecture,
     /// Layers.
     pub layers: usize,
     /// Numbers of a token between the layers.

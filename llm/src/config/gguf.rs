@@ -4,7 +4,7 @@ use super::{Config, Delta, Experts, RopeConfig};
 use crate::error::{Error, Result};
 use crate::models::Architecture;
 use crate::models::layers::attention::Heads;
-use crate::models::layers::delta_net::{DeltaHeads, HeadOrder};
+use crate::models::layers::delta_net::DeltaHeads;
 use crate::models::layers::rope::{Pairs, Scaling};
 use crate::weights::Weights;
 use crate::weights::gguf::{Gguf, Header};
@@ -59,8 +59,8 @@ impl Keys<'_> {
         }
     }
 
-    fn experts(&self, architecture: Architecture) -> Result<Option<Experts>> {
-        if !architecture.has_experts() {
+    fn experts(&self, architecture: &Architecture) -> Result<Option<Experts>> {
+        if !architecture.experts {
             return Ok(None);
         }
         Ok(Some(Experts {
@@ -75,10 +75,8 @@ impl Keys<'_> {
         }))
     }
 
-    fn delta(&self, architecture: Architecture) -> Result<Option<DeltaHeads>> {
-        if !architecture.is_hybrid() {
-            return Ok(None);
-        }
+    fn delta(&self, architecture: &Architecture) -> Result<Option<DeltaHeads>> {
+        let Some(order) = architecture.delta else { return Ok(None) };
         let value = self.must("ssm.time_step_rank")?;
         Ok(Some(DeltaHeads {
             key: self.must("ssm.group_count")?,
@@ -86,16 +84,7 @@ impl Keys<'_> {
             key_width: self.must("ssm.state_size")?,
             value_width: self.must("ssm.inner_size")?.checked_div(value).unwrap_or(0),
             taps: self.must("ssm.conv_kernel")?,
-            // As llama.cpp's converter leaves them.
-            order: match architecture {
-                Architecture::Qwen3_5 => HeadOrder::Tiled,
-                Architecture::Llama
-                | Architecture::Mistral
-                | Architecture::Qwen2
-                | Architecture::Qwen3
-                | Architecture::Qwen3Moe
-                | Architecture::Qwen3Next => HeadOrder::Grouped,
-            },
+            order,
         }))
     }
 }

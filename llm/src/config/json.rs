@@ -2,10 +2,10 @@
 
 use super::{Config, Delta, Experts, RopeConfig};
 use crate::error::{Error, Result};
-use crate::models::Architecture;
 use crate::models::layers::attention::Heads;
 use crate::models::layers::delta_net::{DeltaHeads, HeadOrder};
 use crate::models::layers::rope::{Pairs, Scaling};
+use crate::models::{Architecture, Window};
 use serde::Deserialize;
 use serde_json::Value;
 use std::path::Path;
@@ -182,16 +182,11 @@ fn scaling(rope: &Rope, context: f64) -> Result<Scaling> {
     }
 }
 
-/// Mistral's window holds in every layer; Qwen's holds in some, if it is switched on.
-fn window(raw: &Raw, architecture: Architecture) -> Result<Option<usize>> {
-    match architecture {
-        Architecture::Mistral => Ok(raw.sliding_window),
-        Architecture::Llama => Ok(None),
-        Architecture::Qwen2
-        | Architecture::Qwen3
-        | Architecture::Qwen3Moe
-        | Architecture::Qwen3Next
-        | Architecture::Qwen3_5 => {
+fn window(raw: &Raw, architecture: &Architecture) -> Result<Option<usize>> {
+    match architecture.window {
+        Window::Everywhere => Ok(raw.sliding_window),
+        Window::Ignored => Ok(None),
+        Window::Refused => {
             let on = raw.use_sliding_window.unwrap_or(false) && raw.sliding_window.is_some();
             super::demand(!on, "use_sliding_window", "false", on)?;
             Ok(None)
@@ -199,8 +194,8 @@ fn window(raw: &Raw, architecture: Architecture) -> Result<Option<usize>> {
     }
 }
 
-fn experts(raw: &Raw, architecture: Architecture) -> Result<Option<Experts>> {
-    if !architecture.has_experts() {
+fn experts(raw: &Raw, architecture: &Architecture) -> Result<Option<Experts>> {
+    if !architecture.experts {
         return Ok(None);
     }
     let dense = raw.mlp_only_layers.len();

@@ -2,5 +2,7 @@
 //!
 //! Source: transformers, `models/mistral/modeling_mistral.py`.
 
-/// The window is the configuration's, so the layer is Llama's.
-pub(crate) use super::llama::layer;
+use super::{Architecture, Window};
+
+pub(super) const ARCHITECTURE: Architecture =
+    Architecture { hub: "mistral", window: Window::Everywhere, ..Architecture::PLAIN };

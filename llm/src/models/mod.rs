@@ -11,6 +11,8 @@ mod qwen3_5;
 mod qwen3_moe;
 mod qwen3_next;
 
+use self::decoder::LoadLayer;
+use self::layers::delta_net::HeadOrder;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::state::State;
@@ -45,117 +47,92 @@ pub struct Slice<'a> {
     pub logits: bool,
 }
 
-/// The architectures that there is code for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Architecture {
-    /// Llama 2 and 3.
-    Llama,
-    /// Mistral 7B and its kin.
-    Mistral,
-    /// Qwen2 and Qwen2.5.
-    Qwen2,
-    /// Qwen3, dense.
-    Qwen3,
-    /// Qwen3 with a mixture of experts.
-    Qwen3Moe,
-    /// Qwen3-Next: Gated DeltaNet and attention, with a mixture of experts.
-    Qwen3Next,
-    /// Qwen3.5, dense: Gated DeltaNet and attention.
-    Qwen3_5,
-}
-
-/// What the registry knows of an architecture.
-struct Row {
-    architecture: Architecture,
+/// An architecture: its names, and what its configuration has that the plain decoder's has not.
+#[derive(Debug, Clone, Copy)]
+pub struct Architecture {
     /// `general.architecture` in GGUF files. Those of Mistral say `llama`.
-    gguf: Option<&'static str>,
+    pub(crate) gguf: Option<&'static str>,
     /// `model_type` in `config.json`.
-    hub: &'static str,
-    layer: decoder::LoadLayer,
+    pub(crate) hub: &'static str,
+    /// Whether the feed-forward layers are mixtures of experts.
+    pub(crate) experts: bool,
+    /// If some layers are Gated DeltaNet: the order of their value heads in GGUF files.
+    pub(crate) delta: Option<HeadOrder>,
+    /// What `sliding_window` in `config.json` means.
+    pub(crate) window: Window,
+    /// Builds a layer.
+    pub(crate) layer: LoadLayer,
 }
 
-const ARCHITECTURES: [Row; 7] = [
-    Row {
-        architecture: Architecture::Llama,
-        gguf: Some("llama"),
-        hub: "llama",
-        layer: llama::layer,
-    },
-    Row { architecture: Architecture::Mistral, gguf: None, hub: "mistral", layer: mistral::layer },
-    Row {
-        architecture: Architecture::Qwen2,
-        gguf: Some("qwen2"),
-        hub: "qwen2",
-        layer: qwen2::layer,
-    },
-    Row {
-        architecture: Architecture::Qwen3,
-        gguf: Some("qwen3"),
-        hub: "qwen3",
-        layer: qwen3::layer,
-    },
-    Row {
-        architecture: Architecture::Qwen3Moe,
-        gguf: Some("qwen3moe"),
-        hub: "qwen3_moe",
-        layer: qwen3_moe::layer,
-    },
-    Row {
-        architecture: Architecture::Qwen3Next,
-        gguf: Some("qwen3next"),
-        hub: "qwen3_next",
-        layer: qwen3_next::layer,
-    },
-    Row {
-        architecture: Architecture::Qwen3_5,
-        gguf: Some("qwen35"),
-        hub: "qwen3_5",
-        layer: qwen3_5::layer,
-    },
+/// What an architecture makes of `sliding_window`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Window {
+    /// Nothing.
+    Ignored,
+    /// It holds in every layer.
+    Everywhere,
+    /// It holds in some layers, if it is switched on, which there is no code for.
+    Refused,
+}
+
+/// Every architecture that there is code for.
+static ARCHITECTURES: [&Architecture; 7] = [
+    &llama::ARCHITECTURE,
+    &mistral::ARCHITECTURE,
+    &qwen2::ARCHITECTURE,
+    &qwen3::ARCHITECTURE,
+    &qwen3_moe::ARCHITECTURE,
+    &qwen3_next::ARCHITECTURE,
+    &qwen3_5::ARCHITECTURE,
 ];
 
 impl Architecture {
-    pub(crate) fn from_gguf(name: &str) -> Result<Self> {
-        Self::find(name, |row| row.gguf)
+    /// Llama's, which the others differ from.
+    pub(crate) const PLAIN: Self = Self {
+        gguf: None,
+        hub: "",
+        experts: false,
+        delta: None,
+        window: Window::Ignored,
+        layer: llama::layer,
+    };
+
+    pub(crate) fn from_gguf(name: &str) -> Result<&'static Self> {
+        Self::find(name, |it| it.gguf)
     }
 
-    pub(crate) fn from_hub(name: &str) -> Result<Self> {
-        Self::find(name, |row| Some(row.hub))
+    pub(crate) fn from_hub(name: &str) -> Result<&'static Self> {
+        Self::find(name, |it| Some(it.hub))
     }
 
-    fn find(name: &str, column: fn(&Row) -> Option<&'static str>) -> Result<Self> {
-        let row = ARCHITECTURES.iter().find(|row| column(row) == Some(name));
-        row.map(|row| row.architecture).ok_or_else(|| {
-            let names: Vec<&str> = ARCHITECTURES.iter().filter_map(column).collect();
+    fn find(name: &str, column: fn(&Self) -> Option<&'static str>) -> Result<&'static Self> {
+        let found = ARCHITECTURES.into_iter().find(|it| column(it) == Some(name));
+        found.ok_or_else(|| {
+            let names: Vec<&str> = ARCHITECTURES.into_iter().filter_map(column).collect();
             Error::Architecture { got: name.to_owned(), supported: names.join(", ") }
         })
     }
 
     /// The name that `config.json` files use.
-    pub fn name(self) -> &'static str {
-        ARCHITECTURES.iter().find(|row| row.architecture == self).map_or("", |row| row.hub)
-    }
-
-    pub(crate) fn has_experts(self) -> bool {
-        match self {
-            Self::Qwen3Moe | Self::Qwen3Next => true,
-            Self::Llama | Self::Mistral | Self::Qwen2 | Self::Qwen3 | Self::Qwen3_5 => false,
-        }
+    pub fn name(&self) -> &'static str {
+        self.hub
     }
 
     /// Whether some layers are Gated DeltaNet.
-    pub(crate) fn is_hybrid(self) -> bool {
-        match self {
-            Self::Qwen3Next | Self::Qwen3_5 => true,
-            Self::Llama | Self::Mistral | Self::Qwen2 | Self::Qwen3 | Self::Qwen3Moe => false,
-        }
+    pub(crate) fn is_hybrid(&self) -> bool {
+        self.delta.is_some()
+    }
+}
+
+impl PartialEq for Architecture {
+    fn eq(&self, other: &Self) -> bool {
+        self.hub == other.hub
     }
 }
 
 /// Reads the weights of the model that the configuration describes.
 pub fn load(config: Config, weights: &mut dyn Weights) -> Result<Box<dyn Model>> {
-    let row = ARCHITECTURES.iter().find(|row| row.architecture == config.architecture);
-    let layer = row.map_or(qwen3::layer as decoder::LoadLayer, |row| row.layer);
+    let layer = config.architecture.layer;
     Ok(Box::new(decoder::Decoder::load(config, weights, layer)?))
 }
 
@@ -167,13 +144,16 @@ mod tests {
     fn unknown_architectures_name_the_known() {
         let error = Architecture::from_gguf("gpt7").unwrap_err().to_string();
         assert!(error.contains("`gpt7`") && error.contains("llama, qwen2, qwen3"), "{error}");
-        assert_eq!(Architecture::from_hub("mistral").unwrap(), Architecture::Mistral);
+        assert_eq!(Architecture::from_hub("mistral").unwrap().name(), "mistral");
     }
 
     #[test]
-    fn every_architecture_has_a_row() {
-        for row in &ARCHITECTURES {
-            assert_eq!(row.architecture.name(), row.hub);
+    fn names_are_given_once() {
+        for (i, it) in ARCHITECTURES.iter().enumerate() {
+            for other in &ARCHITECTURES[i + 1..] {
+                assert_ne!(it.hub, other.hub);
+                assert!(it.gguf.is_none() || it.gguf != other.gguf, "{:?}", it.gguf);
+            }
         }
     }
 }

@@ -4,10 +4,19 @@
 
 use super::decoder::{Layer, Mixer};
 use super::part::Part;
+use super::{Architecture, Window};
 use crate::error::Result;
 
+pub(super) const ARCHITECTURE: Architecture = Architecture {
+    gguf: Some("qwen2"),
+    hub: "qwen2",
+    window: Window::Refused,
+    layer,
+    ..Architecture::PLAIN
+};
+
 /// Layer of the blocks `attn_{q,k,v}` with bias, `attn_output`, `ffn_{gate,up,down}`.
-pub(crate) fn layer(mut part: Part<'_>) -> Result<Layer> {
+fn layer(mut part: Part<'_>) -> Result<Layer> {
     let attention = part.attention_with_bias()?;
     let mlp = part.mlp()?;
     part.layer(Mixer::Attention(attention), mlp)

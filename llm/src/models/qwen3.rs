@@ -4,10 +4,19 @@
 
 use super::decoder::{Layer, Mixer};
 use super::part::Part;
+use super::{Architecture, Window};
 use crate::error::Result;
 
+pub(super) const ARCHITECTURE: Architecture = Architecture {
+    gguf: Some("qwen3"),
+    hub: "qwen3",
+    window: Window::Refused,
+    layer,
+    ..Architecture::PLAIN
+};
+
 /// Layer of the blocks `attn_{q,k,v,output}`, `attn_{q,k}_norm`, `ffn_{gate,up,down}`.
-pub(crate) fn layer(mut part: Part<'_>) -> Result<Layer> {
+fn layer(mut part: Part<'_>) -> Result<Layer> {
     let mut attention = part.attention()?;
     attention.norms = Some(part.head_norms()?);
     let mlp = part.mlp()?;

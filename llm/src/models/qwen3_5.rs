@@ -4,13 +4,24 @@
 //! read; positions of text are plain ones.
 
 use super::decoder::{Layer, Mixer};
-use super::layers::delta_net::Gates;
+use super::layers::delta_net::{Gates, HeadOrder};
 use super::part::Part;
+use super::{Architecture, Window};
 use crate::error::Result;
+
+pub(super) const ARCHITECTURE: Architecture = Architecture {
+    gguf: Some("qwen35"),
+    hub: "qwen3_5",
+    // As llama.cpp's converter leaves them.
+    delta: Some(HeadOrder::Tiled),
+    window: Window::Refused,
+    layer,
+    ..Architecture::PLAIN
+};
 
 /// Layer of the blocks of [`Part::delta_net`] with `attn_qkv`, `attn_gate`, `ssm_beta` and
 /// `ssm_alpha`; or of gated attention.
-pub(crate) fn layer(mut part: Part<'_>) -> Result<Layer> {
+fn layer(mut part: Part<'_>) -> Result<Layer> {
     let mixer = match part.delta_heads() {
         Some(heads) => {
             let inputs = part.delta_inputs(&heads)?;

@@ -4,13 +4,24 @@
 //! Source: transformers, `models/qwen3_next/modeling_qwen3_next.py`.
 
 use super::decoder::{Layer, Mixer};
-use super::layers::delta_net::{Gates, Inputs};
+use super::layers::delta_net::{Gates, HeadOrder, Inputs};
 use super::part::Part;
+use super::{Architecture, Window};
 use crate::error::Result;
+
+pub(super) const ARCHITECTURE: Architecture = Architecture {
+    gguf: Some("qwen3next"),
+    hub: "qwen3_next",
+    experts: true,
+    delta: Some(HeadOrder::Grouped),
+    window: Window::Refused,
+    layer,
+    ..Architecture::PLAIN
+};
 
 /// Layer of the blocks of [`Part::delta_net`] with `ssm_ba` and either `attn_qkv`, `attn_gate`
 /// or, as on the hub, `ssm_in`; or of gated attention.
-pub(crate) fn layer(mut part: Part<'_>) -> Result<Layer> {
+fn layer(mut part: Part<'_>) -> Result<Layer> {
     let mixer = match part.delta_heads() {
         Some(heads) => {
             let inputs = match part.has("ssm_in.weight") {
