@@ -16,7 +16,6 @@ pub(super) const ARCHITECTURE: Architecture = Architecture {
     delta: Some(HeadOrder::Grouped),
     window: Window::Refused,
     layer,
-    ..Architecture::PLAIN
 };
 
 /// Layer of the blocks of [`Part::delta_net`] with `ssm_ba` and either `attn_qkv`, `attn_gate`
