@@ -1,24 +1,9 @@
-//! Model files come from strangers: whatever is in one, loading it ends, with an error or with a
-//! model that reads a token.
+//! Model files. What holds of every input is in `targets/gguf.rs`, which an ordinary test of the
+//! crate `firesteel-llm` runs over the corpus too.
 
-#![cfg_attr(fuzzing, no_main)]
+#![no_main]
 
-use firesteel_llm::load;
-use firesteel_llm::models::Slice;
-use std::io::Cursor;
+#[path = "../targets/gguf.rs"]
+mod target;
 
-/// One run.
-pub(crate) fn gguf(input: &[u8]) {
-    let Ok(mut loaded) = load::from_reader(Box::new(Cursor::new(input.to_vec())), "input") else {
-        return;
-    };
-    let mut state = loaded.model.new_state();
-    let mut batch = [Slice { tokens: &[0], state: &mut state, logits: true }];
-    if let Ok(logits) = loaded.model.forward(&mut batch) {
-        assert_eq!(logits.len(), 1);
-        assert_eq!(logits[0].len(), loaded.model.vocab());
-    }
-}
-
-#[cfg(fuzzing)]
-libfuzzer_sys::fuzz_target!(|input: &[u8]| gguf(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| target::gguf(input));

@@ -4,9 +4,7 @@
 //!
 //! A test binary of its own, because it counts what the whole process allocates.
 
-#![allow(unexpected_cfgs, reason = "the target's other user is the fuzzer")]
-
-#[path = "../../fuzz/fuzz_targets/gguf.rs"]
+#[path = "../../fuzz/targets/gguf.rs"]
 mod target;
 
 mod mutations {
