@@ -198,7 +198,7 @@ impl Parser<'_, '_> {
             }
             _ if is_math(last) && names.len() == 2 => format!("write `core::f32::consts::{last}`"),
             Some(near) => format!("did you mean `{near}`?"),
-            None => "kernels know constants of their own body and of the scalar types".to_owned(),
+            None => "kernels know constants of their own body, of the scalar types and those with `#[gpu_const]`".to_owned(),
         };
         let message = format!("kernels do not know `{written}`");
         self.error(Code::UnknownAssociated, span, message, help);
@@ -342,7 +342,7 @@ impl Parser<'_, '_> {
         } else if names.len() == 1 && intrinsics::method(last).is_some() {
             format!("it is a method: write `x.{last}()`")
         } else {
-            "a kernel calls the functions of `firesteel::dsl` only".to_owned()
+            "a kernel calls intrinsics and functions with `#[gpu_fn]`".to_owned()
         };
         let message = format!("no device function named `{written}`");
         self.error(Code::UnknownFunction, SpanRange::of(path), message, help);

@@ -77,7 +77,9 @@ impl Parser<'_, '_> {
     fn item(&mut self, item: &Item) {
         let (what, help) = match item {
             Item::Const(_) => return,
-            Item::Fn(_) => ("functions of their own", "write the code in the kernel's body"),
+            Item::Fn(_) => {
+                ("functions of their own", "move it out of the kernel and put `#[gpu_fn]` on it")
+            }
             Item::Static(_) => ("`static`s", "use a `const`, or `shared_mem!` for shared memory"),
             Item::Use(_) => ("`use`", "import outside of the kernel"),
             Item::Struct(_) | Item::Enum(_) | Item::Union(_) => {
