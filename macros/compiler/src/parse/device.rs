@@ -133,20 +133,13 @@ impl Parser<'_, '_> {
             return None;
         };
         let name = name.ident.clone();
-        let def = match arg {
+        let expr = arg.map(dereferenced);
+        let def = match &expr {
             None => Def::Memory(Memory::Slice(self.device_slice(&name, elem, mutable))),
-            Some(arg) => {
-                let mut arg = arg;
-                while let ExprKind::Ref(_, inner) = arg.kind {
-                    arg = *inner;
-                }
-                let def = self.memory_of(&arg, &name);
-                self.scopes.define(name.to_string(), def);
-                return Some(InlineArg::Memory { name, elem, mutable, expr: Some(arg) });
-            }
+            Some(arg) => self.memory_of(arg, &name),
         };
         self.scopes.define(name.to_string(), def);
-        Some(InlineArg::Memory { name, elem, mutable, expr: None })
+        Some(InlineArg::Memory { name, elem, mutable, expr })
     }
 
     /// The slice or shared array that an argument names.
@@ -220,6 +213,14 @@ impl Parser<'_, '_> {
     pub(super) fn device_return(&mut self, target: LoopId, value: Option<&syn::Expr>) -> ExprKind {
         let value = value.map(|value| Box::new(self.expr(value)));
         ExprKind::Return(Some(Return { target, value }))
+    }
+}
+
+/// What stands under `&` and `&mut`.
+fn dereferenced(expr: Expr) -> Expr {
+    match expr.kind {
+        ExprKind::Ref(_, inner) => dereferenced(*inner),
+        _ => expr,
     }
 }
 

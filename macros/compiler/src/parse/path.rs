@@ -38,6 +38,8 @@ const MATH: [(&str, f64); 19] = {
         ("FRAC_2_SQRT_PI", c::FRAC_2_SQRT_PI),
     ]
 };
+const CONSTANTS_HELP: &str = "kernels know constants of their own body, of the scalar types and \
+                              those with `#[gpu_const]`";
 const INT_CONSTANTS: [&str; 3] = ["MIN", "MAX", "BITS"];
 const FLOAT_CONSTANTS: [&str; 7] =
     ["INFINITY", "NEG_INFINITY", "NAN", "MIN", "MAX", "MIN_POSITIVE", "EPSILON"];
@@ -198,7 +200,7 @@ impl Parser<'_, '_> {
             }
             _ if is_math(last) && names.len() == 2 => format!("write `core::f32::consts::{last}`"),
             Some(near) => format!("did you mean `{near}`?"),
-            None => "kernels know constants of their own body, of the scalar types and those with `#[gpu_const]`".to_owned(),
+            None => CONSTANTS_HELP.to_owned(),
         };
         let message = format!("kernels do not know `{written}`");
         self.error(Code::UnknownAssociated, span, message, help);
