@@ -40,6 +40,45 @@ fn a_kernel_gives_the_reference() {
 }
 
 #[test]
+fn launches_that_are_not_ordinary_give_the_same() {
+    let (device, stream) = stream();
+    let mut x = device.alloc_from(&ramp(100)).unwrap();
+    let mut y = device.alloc_zeros(100).unwrap();
+    let plain = Grid::cover(100, 32);
+    let dependent = plain.with_programmatic_dependent_launch();
+    for config in [plain, dependent, plain.cooperative(), dependent.cooperative()] {
+        x.copy_from_on(&stream, &ramp(100)).unwrap();
+        y.clear_on(&stream).unwrap();
+        scale::launch_on(&stream, config, &x, &mut y, 3.0, 100).unwrap();
+        stream.synchronize().unwrap();
+        assert_eq!(y.to_host(&device).unwrap()[99], 297.0, "{config:?}");
+    }
+}
+
+#[gpu_kernel(block_size = 32, cluster = 2, arch = "sm_90")]
+fn in_pairs(y: &mut [u32], n: u32) {
+    let i = block_idx_x() * block_dim_x() + thread_idx_x();
+    if i < n {
+        y[i] = 1;
+    }
+}
+
+#[test]
+fn a_grid_of_half_clusters_is_refused() {
+    let device = Device::sim();
+    let mut y = device.alloc_zeros(96).unwrap();
+    let odd = Grid::cover(96, 32);
+    let error = in_pairs::launch_on(&device.stream(), odd, &mut y, 96).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "grid [3, 1, 1] of kernel `in_pairs` must be a multiple of its cluster [2, 1, 1]\n\
+         help: round it up with `LaunchConfig::in_clusters`, and let the blocks beyond the end do nothing"
+    );
+    let covering = in_pairs::launch(&device, &mut y, 96);
+    assert!(!matches!(covering, Err(Error::GridOfClusters { .. })), "{covering:?}");
+}
+
+#[test]
 fn reading_a_result_reports_its_kernels_fault() {
     let (device, stream) = stream();
     let x = device.alloc_from(&ramp(10)).unwrap();

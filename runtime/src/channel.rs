@@ -189,6 +189,7 @@ mod tests {
         line: 3,
         ptx: "",
         block: [32, 1, 1],
+        cluster: [1; 3],
         params: &[],
         sites: &[
             Site {

@@ -18,6 +18,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) name: &'a str,
     pub(crate) config: LaunchConfig,
     pub(crate) block: [u32; 3],
+    /// Blocks of a cluster.
+    pub(crate) cluster: [u32; 3],
     /// The memory behind each argument that is an address.
     pub(crate) memory: &'a [Option<&'a Arc<Memory>>],
 }
@@ -68,6 +70,10 @@ impl Launch<'_> {
             let kernel = self.name.to_owned();
             return Err(Error::GridTooLarge { kernel, got: grid, want: limits.grid });
         }
+        if (0..3).any(|axis| !grid[axis].is_multiple_of(self.cluster[axis])) {
+            let (kernel, want) = (self.name.to_owned(), self.cluster);
+            return Err(Error::GridOfClusters { kernel, got: grid, want });
+        }
         let dynamic = self.config.dynamic_shared;
         if u64::from(static_shared) + u64::from(dynamic) > u64::from(limits.shared_per_block) {
             return Err(Error::SharedMemory {
@@ -107,6 +113,5 @@ pub(crate) fn on_cuda(
     if let Some(capture) = ready.recording.get().0 {
         capture.keep_module(function.module());
     }
-    let shape = [launch.config.grid, launch.block];
-    function.launch(queue, shape, launch.config.dynamic_shared, values, pointers)
+    function.launch(queue, &launch.config, launch.block, values, pointers)
 }

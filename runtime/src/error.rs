@@ -178,6 +178,20 @@ pub enum Error {
         want: [u32; 3],
     },
 
+    /// A grid that does not consist of whole clusters.
+    #[error(
+        "grid {got:?} of kernel `{kernel}` must be a multiple of its cluster {want:?}\n\
+         help: round it up with `LaunchConfig::in_clusters`, and let the blocks beyond the end do nothing"
+    )]
+    GridOfClusters {
+        /// The kernel.
+        kernel: String,
+        /// The grid asked for.
+        got: [u32; 3],
+        /// Blocks of a cluster along each axis.
+        want: [u32; 3],
+    },
+
     /// More shared memory than the device has for one block.
     #[error(
         "kernel `{kernel}` may have at most {limit} bytes of shared memory, got {fixed} static and {dynamic} dynamic\n\
@@ -282,6 +296,9 @@ fn driver_help(code: u32) -> Option<&'static str> {
         700 | 714..=719 => Some(LOST),
         702 => Some("a kernel ran longer than the display driver allows"),
         701 => Some("the kernel needs more registers than a block of this size has"),
+        720 => Some(
+            "all blocks of a cooperative launch run at once: use a smaller grid or smaller blocks",
+        ),
         803 => Some(
             "the driver's kernel module and its library differ in version: restart the machine",
         ),

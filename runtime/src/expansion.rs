@@ -107,6 +107,7 @@ pub struct KernelSpec {
     pub line: u32,
     pub ptx: &'static str,
     pub block: [u32; 3],
+    pub cluster: [u32; 3],
     pub params: &'static [ParamDef],
     pub sites: &'static [Site],
     pub uses_channel: bool,
@@ -170,6 +171,12 @@ impl KernelDef {
         self.spec.block
     }
 
+    /// Blocks of a cluster.
+    #[must_use]
+    pub fn cluster(&self) -> [u32; 3] {
+        self.spec.cluster
+    }
+
     /// The parameters.
     #[must_use]
     pub fn params(&self) -> &'static [ParamDef] {
@@ -213,7 +220,7 @@ impl KernelDef {
             return Ok(function);
         }
         let module = RawModule::load(context, self.spec.ptx, Some(self.spec.name))?;
-        let function = module.function(self.spec.name)?;
+        let function = module.function(self.spec.name, self.spec.cluster)?;
         Ok(slot.get_or_init(|| function))
     }
 }
@@ -335,8 +342,8 @@ pub fn time_raw_launches<const N: usize>(
     match &stream.state()?.queue {
         Queue::Cuda(queue) => {
             let function = kernel.function(queue.context())?;
-            let shape = [config.grid, block];
-            function.time_raw_launches(queue, shape, values, &mut pointers, count).map(Some)
+            let pointers = &mut pointers;
+            function.time_raw_launches(queue, &config, block, values, pointers, count).map(Some)
         }
         Queue::Sim(_) => Ok(None),
     }
@@ -350,7 +357,8 @@ fn launch_dynamic(
     (values, memory): (&mut [u64], &[Option<&Arc<Memory>>]),
     pointers: &mut [*mut c_void],
 ) -> Result<()> {
-    let launch = Launch { name: kernel.spec.name, config, block: kernel.spec.block, memory };
+    let KernelSpec { name, block, cluster, .. } = kernel.spec;
+    let launch = Launch { name, config, block, cluster, memory };
     let Some(ready) = launch.prepare(stream, |at| argument_name(kernel, at))? else {
         return Ok(());
     };

@@ -1,27 +1,79 @@
 //! The shape of a launch.
 
-/// How many blocks a launch has, and how much dynamic shared memory each of them gets.
+/// How many blocks a launch has, how much dynamic shared memory each of them gets, and how the
+/// launch stands to others.
 ///
-/// The block's own size belongs to the kernel (`block_size = …`).
+/// The sizes of block and cluster belong to the kernel (`block_size = …`, `cluster = …`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LaunchConfig {
     /// Blocks along x, y and z. A zero anywhere makes the launch do nothing.
     pub grid: [u32; 3],
     /// Bytes of dynamic shared memory for each block.
     pub dynamic_shared: u32,
+    /// See [`LaunchConfig::with_programmatic_dependent_launch`].
+    pub programmatic_dependent_launch: bool,
+    /// See [`LaunchConfig::cooperative`].
+    pub cooperative: bool,
 }
 
 impl LaunchConfig {
-    /// A grid and no dynamic shared memory.
+    /// A grid, no dynamic shared memory, an ordinary launch.
     #[must_use]
     pub const fn new(grid: [u32; 3]) -> Self {
-        Self { grid, dynamic_shared: 0 }
+        Self { grid, dynamic_shared: 0, programmatic_dependent_launch: false, cooperative: false }
     }
 
     /// The same grid with `bytes` of dynamic shared memory for each block.
     #[must_use]
     pub const fn with_dynamic_shared(self, bytes: u32) -> Self {
-        Self { grid: self.grid, dynamic_shared: bytes }
+        Self { dynamic_shared: bytes, ..self }
+    }
+
+    /// The same launch, allowed to begin before the kernel ahead of it on the stream has ended
+    /// (CUDA's programmatic dependent launch).
+    ///
+    /// It begins once every block of the kernel ahead has ended or executed
+    /// `griddepcontrol.launch_dependents`. What it does before its own `griddepcontrol.wait` runs
+    /// beside that kernel, so nothing that the kernel writes may be read before it, and nothing
+    /// that it reads may be written. A kernel without that wait must not be launched so after one
+    /// that it depends on.
+    ///
+    /// A permission only: devices before compute capability 9.0 and the simulator run the launch
+    /// in its turn.
+    #[must_use]
+    pub const fn with_programmatic_dependent_launch(self) -> Self {
+        Self { programmatic_dependent_launch: true, ..self }
+    }
+
+    /// The same launch, whose blocks all run at the same time, so that they may wait for each
+    /// other (CUDA's cooperative launch).
+    ///
+    /// The driver refuses a grid that the device cannot hold at once. The simulator holds any
+    /// grid: there it is an ordinary launch.
+    #[must_use]
+    pub const fn cooperative(self) -> Self {
+        Self { cooperative: true, ..self }
+    }
+
+    /// The grid rounded up to whole clusters.
+    ///
+    /// ```
+    /// use firesteel::{Grid, LaunchConfig};
+    ///
+    /// assert_eq!(Grid::cover(700, 256).in_clusters([2, 1, 1]), LaunchConfig::new([4, 1, 1]));
+    /// ```
+    ///
+    /// # Panics
+    /// If an element of `cluster` is 0.
+    #[must_use]
+    pub const fn in_clusters(self, cluster: [u32; 3]) -> Self {
+        let [x, y, z] = self.grid;
+        let grid = [
+            x.next_multiple_of(cluster[0]),
+            y.next_multiple_of(cluster[1]),
+            z.next_multiple_of(cluster[2]),
+        ];
+        Self { grid, ..self }
     }
 }
 

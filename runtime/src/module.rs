@@ -84,7 +84,7 @@ impl Module {
             have: self.kernel_names().map(str::to_owned).collect(),
         })?;
         let code = match &self.code {
-            Code::Cuda(module) => Entered::Cuda(module.function(name)?),
+            Code::Cuda(module) => Entered::Cuda(module.function(name, entry.cluster)?),
             Code::Sim(module) => Entered::Sim(Arc::new(simulated::entry(module, name)?)),
         };
         Ok(Kernel { device: self.device.clone(), entry: entry.clone(), code })
@@ -172,7 +172,8 @@ impl Kernel {
         for (at, arg) in args.iter().enumerate() {
             (values[at], memory[at]) = (arg.value, arg.memory);
         }
-        let launch = Launch { name: self.name(), config, block, memory };
+        let cluster = self.entry.cluster;
+        let launch = Launch { name: self.name(), config, block, cluster, memory };
         let Some(ready) = launch.prepare(stream, |_| "")? else { return Ok(()) };
         match (&self.code, &ready.state.queue) {
             (Entered::Cuda(function), Queue::Cuda(queue)) => {

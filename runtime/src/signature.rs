@@ -12,6 +12,8 @@ pub(crate) struct Entry {
     pub(crate) params: Vec<Param>,
     /// Block size that the entry requires, from `.reqntid`.
     pub(crate) block: Option<[u32; 3]>,
+    /// Blocks of a cluster, from `.reqnctapercluster`; 1 where it asks for none.
+    pub(crate) cluster: [u32; 3],
 }
 
 /// A parameter.
@@ -40,8 +42,9 @@ pub(crate) fn entries(ptx: &str) -> Vec<Entry> {
         let (params, after) = params(after);
         let end = after.iter().position(|it| matches!(*it, "{" | ";")).unwrap_or(after.len());
         if after.get(end) == Some(&"{") {
-            let block = required_block(&after[..end]);
-            entries.push(Entry { name: (*name).to_owned(), params, block });
+            let block = required(&after[..end], ".reqntid");
+            let cluster = required(&after[..end], ".reqnctapercluster").unwrap_or([1; 3]);
+            entries.push(Entry { name: (*name).to_owned(), params, block, cluster });
         }
         rest = &after[end..];
     }
@@ -90,14 +93,16 @@ fn size(ty: &str) -> Option<u32> {
     }
 }
 
-fn required_block(directives: &[&str]) -> Option<[u32; 3]> {
-    let at = directives.iter().position(|it| *it == ".reqntid")?;
-    let mut block = [1; 3];
+/// The axes that a directive names, 1 for those that it leaves out.
+fn required(directives: &[&str], name: &str) -> Option<[u32; 3]> {
+    let at = directives.iter().position(|it| *it == name)?;
+    let mut axes = [1; 3];
     let numbers = directives[at + 1..].iter().filter(|it| **it != ",").map(|it| it.parse().ok());
-    for (axis, number) in block.iter_mut().zip(numbers.map_while(|it| it)) {
+    for (axis, number) in axes.iter_mut().zip(numbers.map_while(|it| it)) {
         *axis = number;
     }
-    Some(block)
+    // None has an axis of zero: such text does not load.
+    Some(axes.map(|axis: u32| axis.max(1)))
 }
 
 /// Words and punctuation, without comments.
@@ -144,7 +149,7 @@ mod tests {
             .maxntid 128, 1, 1
             .reqntid 64, 2
             { ret; }
-            .entry second { ret; }
+            .entry second .explicitcluster .reqnctapercluster 2, 4 { ret; }
             .entry declared(.param .u8 x);
         "#;
         let found = entries(ptx);
@@ -152,7 +157,8 @@ mod tests {
         assert_eq!(found[0].name, "first");
         assert_eq!(found[0].params.iter().map(|it| it.bytes).collect::<Vec<_>>(), [4, 8, 24, 4]);
         assert_eq!(found[0].signature(), ".u32, .u64, .align 8 .b8[24], .f32");
-        assert_eq!(found[0].block, Some([64, 2, 1]));
+        assert_eq!((found[0].block, found[0].cluster), (Some([64, 2, 1]), [1; 3]));
+        assert_eq!((found[1].block, found[1].cluster), (None, [2, 4, 1]));
         assert_eq!((found[1].name.as_str(), found[1].params.len()), ("second", 0));
     }
 

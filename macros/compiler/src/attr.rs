@@ -27,7 +27,16 @@ const ARCHITECTURES: [(&str, u32); 9] = [
     ("sm_89", 89),
     ("sm_90", 90),
 ];
-const NAMES: [&str; 4] = ["block_size", "unchecked", "fast_math", "arch"];
+/// The most blocks of a cluster; more than 8 are for few devices.
+const MAX_CLUSTER: u64 = 16;
+/// The first architecture with clusters.
+const CLUSTER_SM: u32 = 90;
+/// The threads and the blocks that a multiprocessor of any architecture can hold.
+const MAX_RESIDENT: u32 = 2048;
+const MAX_BLOCKS: u32 = 32;
+const NAMES: [&str; 6] = ["block_size", "cluster", "min_blocks", "unchecked", "fast_math", "arch"];
+const CLUSTER_HELP: &str = "write `cluster = 2`, `cluster = (2, 1)` or `cluster = (2, 1, 1)`";
+const MIN_BLOCKS_HELP: &str = "write `min_blocks = 2`";
 const BLOCK_SIZE_HELP: &str =
     "write `block_size = 256`, `block_size = (16, 16)` or `block_size = (8, 8, 4)`";
 
@@ -50,8 +59,7 @@ impl Parse for Argument {
 
 /// Reads the arguments. What is wrong is reported and has its default in the result.
 pub(crate) fn parse(attr: TokenStream, diags: &mut Diags) -> Options {
-    let mut options =
-        Options { block: [1; 3], axes: 0, unchecked: false, fast_math: false, sm: 70 };
+    let mut options = Options { axes: 0, ..Options::DEFAULT };
     let empty_at = SpanRange::from(proc_macro2::Span::call_site());
     let at = if attr.is_empty() { empty_at } else { SpanRange::of(&attr) };
     let arguments = match Punctuated::<Argument, Token![,]>::parse_terminated.parse2(attr) {
@@ -76,6 +84,9 @@ pub(crate) fn parse(attr: TokenStream, diags: &mut Diags) -> Options {
         apply(argument, &name, &mut options, diags);
         seen.push(name);
     }
+    if diags.is_empty() {
+        check_together(&arguments, &options, diags);
+    }
     // An argument that is wrong may have been meant as the size.
     if !sized && diags.is_empty() {
         let message = "`#[gpu_kernel]` needs the size of a block";
@@ -92,12 +103,19 @@ fn names() -> String {
 fn apply(argument: &Argument, name: &str, options: &mut Options, diags: &mut Diags) {
     match (name, &argument.value) {
         ("block_size", Some(value)) => block_size(value, options, diags),
+        ("cluster", Some(value)) => cluster(value, options, diags),
+        ("min_blocks", Some(value)) => min_blocks(value, options, diags),
         ("arch", Some(value)) => arch(value, options, diags),
         ("unchecked", None) => options.unchecked = true,
         ("fast_math", None) => options.fast_math = true,
-        ("block_size" | "arch", None) => {
+        ("block_size" | "cluster" | "min_blocks" | "arch", None) => {
             let message = format!("`{name}` needs a value");
-            let help = if name == "arch" { "write `arch = \"sm_80\"`" } else { BLOCK_SIZE_HELP };
+            let help = match name {
+                "arch" => "write `arch = \"sm_80\"`",
+                "cluster" => CLUSTER_HELP,
+                "min_blocks" => MIN_BLOCKS_HELP,
+                _ => BLOCK_SIZE_HELP,
+            };
             diags.push(Diag::new(Code::BadAttribute, argument.name.span(), message).help(help));
         }
         ("unchecked" | "fast_math", Some(value)) => {
@@ -136,23 +154,93 @@ fn number(expr: &Expr) -> Option<u32> {
     }
 }
 
+/// A literal, or a tuple of them.
+fn numbers(value: &Expr) -> Option<Vec<u32>> {
+    match inner(value) {
+        Expr::Tuple(tuple) => tuple.elems.iter().map(number).collect(),
+        one => number(one).map(|n| vec![n]),
+    }
+}
+
+fn product(axes: &[u32]) -> u64 {
+    axes.iter().fold(1, |product: u64, &n| product.saturating_mul(u64::from(n)))
+}
+
+/// What one argument alone does not show.
+fn check_together(
+    arguments: &Punctuated<Argument, Token![,]>,
+    options: &Options,
+    diags: &mut Diags,
+) {
+    let at = |name: &str| {
+        let value = arguments.iter().find(|it| it.name == name).and_then(|it| it.value.as_ref());
+        value.map_or_else(|| proc_macro2::Span::call_site().into(), SpanRange::of)
+    };
+    if product(&options.cluster) > 1 && options.sm < CLUSTER_SM {
+        let sm = options.sm;
+        let message = format!("clusters need sm_{CLUSTER_SM}, and the kernel is for sm_{sm}");
+        let diag = Diag::new(Code::NeedsArch, at("cluster"), message);
+        diags.push(diag.help(format!("write `arch = \"sm_{CLUSTER_SM}\"` too")));
+    }
+    let threads = product(&options.block) * u64::from(options.min_blocks.unwrap_or(1));
+    if threads > u64::from(MAX_RESIDENT) {
+        let message = format!(
+            "a multiprocessor holds at most {MAX_RESIDENT} threads, and these blocks have {threads}"
+        );
+        let diag = Diag::new(Code::BadAttribute, at("min_blocks"), message);
+        diags.push(diag.help("ask for fewer blocks, or make them smaller"));
+    }
+}
+
+fn cluster(value: &Expr, options: &mut Options, diags: &mut Diags) {
+    let mut bad = |message: String, help: &str| {
+        let diag = Diag::new(Code::BadAttribute, SpanRange::of(value), message);
+        diags.push(diag.help(help));
+    };
+    let Some(axes) = numbers(value).filter(|axes| (1..=3).contains(&axes.len())) else {
+        return bad("a cluster is one to three integer literals".into(), CLUSTER_HELP);
+    };
+    match product(&axes) {
+        0 => bad("a cluster has at least one block".into(), CLUSTER_HELP),
+        1..=MAX_CLUSTER => {
+            for (slot, n) in options.cluster.iter_mut().zip(axes) {
+                *slot = n;
+            }
+        }
+        blocks => {
+            let message = format!("a cluster has at most {MAX_CLUSTER} blocks, not {blocks}");
+            bad(
+                message,
+                "use a smaller cluster; one of up to 8 runs on every device with clusters",
+            );
+        }
+    }
+}
+
+fn min_blocks(value: &Expr, options: &mut Options, diags: &mut Diags) {
+    match number(value) {
+        Some(n @ 1..=MAX_BLOCKS) => options.min_blocks = Some(n),
+        Some(_) | None => {
+            let message = format!("`min_blocks` is an integer literal from 1 to {MAX_BLOCKS}");
+            let diag = Diag::new(Code::BadAttribute, SpanRange::of(value), message);
+            diags.push(diag.help(MIN_BLOCKS_HELP));
+        }
+    }
+}
+
 fn block_size(value: &Expr, options: &mut Options, diags: &mut Diags) {
     let at = SpanRange::of(value);
     let mut bad = |message: String, help: &str| {
         diags.push(Diag::new(Code::BadBlockSize, at, message).help(help));
     };
-    let axes: Option<Vec<u32>> = match inner(value) {
-        Expr::Tuple(tuple) => tuple.elems.iter().map(number).collect(),
-        one => number(one).map(|n| vec![n]),
-    };
-    let Some(axes) = axes else {
+    let Some(axes) = numbers(value) else {
         return bad("the size of a block is one to three integer literals".into(), BLOCK_SIZE_HELP);
     };
     if !(1..=3).contains(&axes.len()) {
         let message = format!("a block has one to three axes, not {}", axes.len());
         return bad(message, BLOCK_SIZE_HELP);
     }
-    let threads = axes.iter().fold(1_u64, |product, &n| product.saturating_mul(u64::from(n)));
+    let threads = product(&axes);
     if threads == 0 {
         return bad("a block has at least one thread".into(), BLOCK_SIZE_HELP);
     }
@@ -230,6 +318,10 @@ mod tests {
         assert!(diags.is_empty());
         assert!(options.unchecked && options.fast_math);
         assert_eq!(options.sm, 80);
+        let (options, diags) =
+            read(quote!(block_size = 384, cluster = (2, 1), min_blocks = 1, arch = "sm_90"));
+        assert!(diags.is_empty(), "{diags:?}");
+        assert_eq!((options.cluster, options.min_blocks), ([2, 1, 1], Some(1)));
     }
 
     #[test]
@@ -241,6 +333,12 @@ mod tests {
             (quote!(block_size = 1, block_size = 2), "twice"),
             (quote!(block_size = 1, arch = "sm_8"), "no architecture"),
             (quote!(block_siz = 1), "no argument"),
+            (quote!(block_size = 1, cluster = 2), "clusters need sm_90"),
+            (quote!(block_size = 1, cluster = (8, 4), arch = "sm_90"), "at most 16 blocks"),
+            (quote!(block_size = 1, cluster = 0, arch = "sm_90"), "at least one block"),
+            (quote!(block_size = 1, cluster = n, arch = "sm_90"), "one to three"),
+            (quote!(block_size = 1, min_blocks = 33), "from 1 to 32"),
+            (quote!(block_size = 1024, min_blocks = 3), "holds at most 2048"),
         ] {
             let (_, diags) = read(attr);
             assert!(diags.iter().any(|diag| diag.message.contains(part)), "{part}: {diags:?}");

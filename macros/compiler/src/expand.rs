@@ -127,13 +127,22 @@ fn count(signature: &Signature) -> Option<&Ident> {
     count.filter(|_| signature.options.axes == 1).map(|param| &param.name)
 }
 
+/// The grid of whole clusters that covers so many elements.
+fn covering(signature: &Signature, count: &Ident) -> TokenStream {
+    let grid = quote!(::firesteel::Grid::cover(#count, BLOCK[0]));
+    match signature.options.cluster {
+        [1, 1, 1] => grid,
+        [x, y, z] => quote!(#grid.in_clusters([#x, #y, #z])),
+    }
+}
+
 /// `launch`: on the device's own stream, with a grid that covers the elements.
 fn launch(signature: &Signature) -> TokenStream {
     let (params, names) = (host_params(signature), names(signature));
     let (device, grid) = (ours("device"), ours("grid"));
     let docs = launch_docs(signature);
     let (extra, config) = match count(signature) {
-        Some(count) => (quote!(), quote!(::firesteel::Grid::cover(#count, BLOCK[0]))),
+        Some(count) => (quote!(), covering(signature, count)),
         None => (quote!(#grid: (u32, u32, u32),), quote!(::firesteel::LaunchConfig::from(#grid))),
     };
     let unsafety = signature.options.unchecked.then(|| quote!(unsafe));
@@ -218,6 +227,7 @@ fn kernel(signature: &Signature, lowered: &Lowered) -> TokenStream {
     let params = signature.params.iter().map(param_def);
     let sites = lowered.sites.iter().map(site);
     let (uses_channel, static_shared) = (lowered.uses_channel, lowered.static_shared);
+    let [x, y, z] = signature.options.cluster;
     quote! {
         /// The kernel, as the runtime loads it.
         pub static KERNEL: ::firesteel::expansion::KernelDef =
@@ -227,6 +237,7 @@ fn kernel(signature: &Signature, lowered: &Lowered) -> TokenStream {
                 line: #line,
                 ptx: PTX,
                 block: BLOCK,
+                cluster: [#x, #y, #z],
                 params: &[#(#params),*],
                 sites: &[#(#sites),*],
                 uses_channel: #uses_channel,

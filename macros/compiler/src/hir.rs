@@ -57,9 +57,18 @@ pub struct Signature {
 }
 
 impl Options {
+    /// Those of a kernel that says nothing.
+    pub(crate) const DEFAULT: Self = Self {
+        block: [1; 3],
+        axes: 1,
+        cluster: [1; 3],
+        min_blocks: None,
+        unchecked: false,
+        fast_math: false,
+        sm: 70,
+    };
     /// Those under which a device function is checked by itself: every kernel's demands hold.
-    pub(crate) const DEVICE: Self =
-        Self { block: [32, 1, 1], axes: 1, unchecked: false, fast_math: false, sm: u32::MAX };
+    pub(crate) const DEVICE: Self = Self { block: [32, 1, 1], sm: u32::MAX, ..Self::DEFAULT };
 }
 
 /// The arguments of `#[gpu_kernel(..)]`.
@@ -69,6 +78,10 @@ pub struct Options {
     pub block: [u32; 3],
     /// How many axes were written: 1 for `256`, 2 for `(16, 16)`, 3 for `(8, 8, 4)`.
     pub axes: u32,
+    /// Blocks of a cluster in x, y, z; 1 in the axes not given.
+    pub cluster: [u32; 3],
+    /// Blocks that a multiprocessor is to hold at once, which bounds the registers of a thread.
+    pub min_blocks: Option<u32>,
     /// No bounds and division checks; `launch` is `unsafe`.
     pub unchecked: bool,
     /// Contraction, flush to zero and approximate division are allowed.

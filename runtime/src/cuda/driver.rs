@@ -8,8 +8,8 @@ use cudarc::driver::sys::{self, CUresult};
 
 use crate::error::{DriverFailure, Error, Result};
 
-/// The first CUDA version with every function that the runtime calls
-/// (`cuGraphInstantiateWithFlags`).
+/// The first CUDA version with every function that the runtime always calls
+/// (`cuGraphInstantiateWithFlags`). Whoever calls a newer one asks [`require`] first.
 pub(super) const MIN_VERSION: (u32, u32) = (11, 4);
 
 /// Turns a status into a result.
@@ -51,7 +51,7 @@ fn string(code: CUresult, text: *const c_char) -> String {
 pub(super) fn open() -> Result<()> {
     static OPENED: OnceLock<Result<(), String>> = OnceLock::new();
     match OPENED.get_or_init(initialise) {
-        Ok(()) => version(),
+        Ok(()) => require(MIN_VERSION),
         Err(reason) => Err(Error::NoDriver { reason: reason.clone() }),
     }
 }
@@ -67,7 +67,9 @@ fn initialise() -> Result<(), String> {
     check("cuInit", code).map_err(|error| error.to_string())
 }
 
-fn version() -> Result<()> {
+/// Whether the driver has what came with a version of CUDA. cudarc panics where a function is
+/// missing, so this asks before the first call of a newer one. The driver is open.
+pub(super) fn require(want: (u32, u32)) -> Result<()> {
     let mut version = 0;
     // SAFETY: The library is open and `version` is a place for an int.
     let code = unsafe { sys::cuDriverGetVersion(&mut version) };
@@ -75,8 +77,8 @@ fn version() -> Result<()> {
     // The driver states 1000 * major + 10 * minor.
     let version = version.unsigned_abs();
     let got = (version / 1000, version % 1000 / 10);
-    if got < MIN_VERSION {
-        return Err(Error::DriverTooOld { want: MIN_VERSION, got });
+    if got < want {
+        return Err(Error::DriverTooOld { want, got });
     }
     Ok(())
 }

@@ -7,13 +7,21 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use cudarc::driver::sys::{
-    self, CUfunc_st, CUfunction_attribute as Attribute, CUjit_option, CUmod_st,
+    self, CUfunc_st, CUfunction_attribute as Attribute, CUjit_option, CUlaunchAttributeID as Id,
+    CUmod_st,
 };
 
-use super::driver::check;
+use super::driver::{check, require};
 use super::{Context, Handle, RawStream};
 use crate::error::{DriverFailure, Error, PtxFailure, Result};
+use crate::launch::LaunchConfig;
 
+/// The first version of CUDA with `cuLaunchKernelEx`.
+const LAUNCH_ATTRIBUTES: (u32, u32) = (11, 8);
+/// The first compute capability with programmatic dependent launch.
+const DEPENDENT_LAUNCH: (u32, u32) = (9, 0);
+/// The blocks that a cluster may have on every device with clusters.
+const PORTABLE_CLUSTER: u32 = 8;
 /// Bytes of the buffer for the JIT's complaints.
 const LOG_BYTES: usize = 16 << 10;
 
@@ -41,8 +49,8 @@ impl RawModule {
         }
     }
 
-    /// The entry `name`.
-    pub(crate) fn function(self: &Arc<Self>, name: &str) -> Result<Function> {
+    /// The entry `name`, whose clusters have so many blocks.
+    pub(crate) fn function(self: &Arc<Self>, name: &str, cluster: [u32; 3]) -> Result<Function> {
         self.context.bind()?;
         let symbol = CString::new(name)
             .map_err(|_| Error::NoKernel { name: name.to_owned(), have: Vec::new() })?;
@@ -51,6 +59,10 @@ impl RawModule {
         let code = unsafe { sys::cuModuleGetFunction(&mut raw, self.raw.0, symbol.as_ptr()) };
         check("cuModuleGetFunction", code)?;
         let raw = Handle(raw);
+        if cluster.iter().product::<u32>() > PORTABLE_CLUSTER {
+            let allowed = Attribute::CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED;
+            set_attribute(&raw, allowed, 1)?;
+        }
         let threads = attribute(&raw, Attribute::CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK)?;
         let shared = attribute(&raw, Attribute::CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES)?;
         let dynamic = attribute(&raw, Attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES)?;
@@ -109,18 +121,22 @@ impl Function {
     pub(crate) fn launch(
         &self,
         stream: &RawStream,
-        [grid, block]: [[u32; 3]; 2],
-        dynamic_shared: u32,
+        config: &LaunchConfig,
+        block: [u32; 3],
         arguments: &[u64],
         pointers: &mut [*mut c_void],
     ) -> Result<()> {
         assert_eq!(arguments.len(), pointers.len(), "one pointer for each argument");
         stream.context.bind()?;
+        let (grid, dynamic_shared) = (config.grid, config.dynamic_shared);
         if dynamic_shared > self.dynamic_shared.load(Ordering::Relaxed) {
             self.raise_dynamic_shared(dynamic_shared)?;
         }
         for (pointer, argument) in pointers.iter_mut().zip(arguments) {
             *pointer = ptr::from_ref(argument).cast_mut().cast();
+        }
+        if config.programmatic_dependent_launch || config.cooperative {
+            return self.launch_with_attributes(stream, config, block, pointers);
         }
         // SAFETY: Current, Alive. The driver reads from each pointer the parameter's size, at most
         // the 8 bytes of a `u64`, before it returns; the machine is little endian.
@@ -142,24 +158,72 @@ impl Function {
         check("cuLaunchKernel", code)
     }
 
+    /// The end of [`Function::launch`] for launches that are not ordinary.
+    fn launch_with_attributes(
+        &self,
+        stream: &RawStream,
+        config: &LaunchConfig,
+        block: [u32; 3],
+        pointers: &mut [*mut c_void],
+    ) -> Result<()> {
+        require(LAUNCH_ATTRIBUTES)?;
+        // Without the attribute the launch waits for its turn, which is always right.
+        let dependent = config.programmatic_dependent_launch
+            && stream.context.info.compute_capability >= DEPENDENT_LAUNCH;
+        let mut attributes = [launch_attribute(); 2];
+        let mut count = 0;
+        if dependent {
+            attributes[count].id = Id::CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION;
+            attributes[count].value.programmaticStreamSerializationAllowed = 1;
+            count += 1;
+        }
+        if config.cooperative {
+            attributes[count].id = Id::CU_LAUNCH_ATTRIBUTE_COOPERATIVE;
+            attributes[count].value.cooperative = 1;
+            count += 1;
+        }
+        let launch = sys::CUlaunchConfig {
+            gridDimX: config.grid[0],
+            gridDimY: config.grid[1],
+            gridDimZ: config.grid[2],
+            blockDimX: block[0],
+            blockDimY: block[1],
+            blockDimZ: block[2],
+            sharedMemBytes: config.dynamic_shared,
+            hStream: stream.raw(),
+            attrs: attributes.as_mut_ptr(),
+            numAttrs: count as u32,
+        };
+        // SAFETY: Current, Alive, and the driver has the function. The pointers are as in `launch`;
+        // `attrs` has `numAttrs` attributes, alive until the call returns.
+        let code = unsafe {
+            sys::cuLaunchKernelEx(&launch, self.raw.0, pointers.as_mut_ptr(), ptr::null_mut())
+        };
+        check("cuLaunchKernelEx", code)
+    }
+
     /// The time of `count` calls of the driver's own launch, as a measure for [`Function::launch`].
     pub(crate) fn time_raw_launches(
         &self,
         stream: &RawStream,
-        [grid, block]: [[u32; 3]; 2],
+        config: &LaunchConfig,
+        block: [u32; 3],
         arguments: &[u64],
         pointers: &mut [*mut c_void],
         count: u32,
     ) -> Result<Duration> {
         // The first makes the context current and sets the pointers.
-        self.launch(stream, [grid, block], 0, arguments, pointers)?;
+        self.launch(stream, config, block, arguments, pointers)?;
         let (function, queue, pointers) = (self.raw.0, stream.raw(), pointers.as_mut_ptr());
-        let ([gx, gy, gz], [bx, by, bz], extra) = (grid, block, ptr::null_mut());
+        let ([gx, gy, gz], [bx, by, bz], extra) = (config.grid, block, ptr::null_mut());
+        let shared = config.dynamic_shared;
         let start = Instant::now();
         for _ in 0..count {
             // SAFETY: As in `launch`, which has just filled `pointers` with places in `arguments`.
             let code = unsafe {
-                sys::cuLaunchKernel(function, gx, gy, gz, bx, by, bz, 0, queue, pointers, extra)
+                sys::cuLaunchKernel(
+                    function, gx, gy, gz, bx, by, bz, shared, queue, pointers, extra,
+                )
             };
             check("cuLaunchKernel", code)?;
         }
@@ -170,10 +234,7 @@ impl Function {
     #[cold]
     fn raise_dynamic_shared(&self, bytes: u32) -> Result<()> {
         let attribute = Attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
-        let value = i32::try_from(bytes).unwrap_or(i32::MAX);
-        // SAFETY: Current, Alive; the driver checks the value.
-        let code = unsafe { sys::cuFuncSetAttribute(self.raw.0, attribute, value) };
-        check("cuFuncSetAttribute", code)?;
+        set_attribute(&self.raw, attribute, bytes)?;
         self.dynamic_shared.fetch_max(bytes, Ordering::Relaxed);
         Ok(())
     }
@@ -185,6 +246,22 @@ fn attribute(function: &Handle<CUfunc_st>, attribute: Attribute) -> Result<u32> 
     let code = unsafe { sys::cuFuncGetAttribute(&mut value, attribute, function.0) };
     check("cuFuncGetAttribute", code)?;
     Ok(u32::try_from(value).unwrap_or(0))
+}
+
+fn set_attribute(function: &Handle<CUfunc_st>, attribute: Attribute, value: u32) -> Result<()> {
+    let value = i32::try_from(value).unwrap_or(i32::MAX);
+    // SAFETY: Current, Alive; the driver checks the value.
+    let code = unsafe { sys::cuFuncSetAttribute(function.0, attribute, value) };
+    check("cuFuncSetAttribute", code)
+}
+
+/// An attribute that says nothing.
+fn launch_attribute() -> sys::CUlaunchAttribute {
+    sys::CUlaunchAttribute {
+        id: Id::CU_LAUNCH_ATTRIBUTE_IGNORE,
+        pad: [0; 4],
+        value: sys::CUlaunchAttributeValue { pad: [0; 64] },
+    }
 }
 
 /// Compiles and loads, or says what the JIT said.

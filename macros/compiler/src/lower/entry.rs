@@ -8,7 +8,7 @@ use firesteel_ptx::ty::Ty as PtxTy;
 
 use super::val::{mem_ty, reg_ty};
 use super::{Lower, op};
-use crate::hir::{LocalId, ParamKind, Scalar};
+use crate::hir::{LocalId, Options, ParamKind, Scalar};
 
 /// The parameter that holds the channel's address. No Rust name has a `$`.
 pub(super) const CHANNEL: &str = "$channel";
@@ -110,14 +110,26 @@ impl Lower<'_> {
         self.pure(reg_ty(ty), |d| op::ld(Space::Param, mem_ty(ty), d, Addr::symbol(name, 0)))
     }
 
+    /// What the author says of blocks and clusters.
+    fn declare_shape(&mut self) {
+        let Options { block, cluster, min_blocks, .. } = self.kernel.signature.options;
+        self.ptx.directive(Directive::RequiredThreads(block));
+        if cluster != [1; 3] {
+            self.ptx.directive(Directive::ExplicitCluster);
+            self.ptx.directive(Directive::RequiredCluster(cluster));
+        }
+        if let Some(blocks) = min_blocks {
+            self.ptx.directive(Directive::MinBlocks(blocks));
+        }
+    }
+
     /// The finished module.
     pub(super) fn module(mut self) -> (Module, Self) {
         if self.uses_channel {
             self.ptx.param(PtxTy::U64, CHANNEL);
             self.ptx.param(PtxTy::U32, KERNEL_ID);
         }
-        let block = self.kernel.signature.options.block;
-        self.ptx.directive(Directive::RequiredThreads(block));
+        self.declare_shape();
         let empty = Builder::kernel("");
         let function = std::mem::replace(&mut self.ptx, empty).finish();
         let needs = firesteel_ptx::required(&function);
