@@ -3,6 +3,7 @@
 //! To add an instruction, add a row; the compiler then asks for the method of [`Execute`] in
 //! the simulator. Each row's doc names its entry in the PTX ISA 8.7.
 
+mod bulk;
 mod row;
 mod rules;
 
@@ -16,6 +17,8 @@ use crate::parse::{OperandParser, ParseError};
 #[cfg(feature = "sample")]
 use crate::sample::Sampler;
 use crate::ty::*;
+pub use bulk::wgmma_registers;
+use bulk::*;
 use row::instructions;
 pub use rules::mma_registers;
 use rules::*;
@@ -446,6 +449,12 @@ instructions! {
         if matches!(space, None | Some(Space::Global | Space::Local))
             => "`prefetch` is for global and local memory",
         since Since::BASE;
+    /// Brings the description of a tensor near. PTX ISA: `prefetch.tensormap`.
+    PrefetchTensormap / prefetch_tensormap "prefetch" { space: Option<Space>, kind: PrefetchKind }
+        (addr: Addr[Ty::U64])
+        if matches!(space, None | Some(Space::Param | Space::Const))
+            => "a tensor map is prefetched by its generic, parameter or constant address",
+        since since(8, 0, 90);
     /// Brings a line into the uniform cache. PTX ISA: `prefetchu`.
     Prefetchu / prefetchu "prefetchu.L1" {} (addr: Addr[Ty::U64]) since Since::BASE;
     /// Gives lines of the second level the default priority again. PTX ISA: `applypriority`.
@@ -511,6 +520,117 @@ instructions! {
         { noinc: Option<NoInc>, space: Option<Space>, ty: B64Ty } (addr: Addr[Ty::U64])
         if shared_cta(*space) => "an mbarrier is in shared memory of the block",
         since since(7, 0, 80);
+
+    // ---- Bulk copies ----
+
+    /// Copies `bytes` bytes from global to shared memory in the background; the `mbarrier` counts
+    /// them. PTX ISA: `cp.async.bulk`.
+    CpAsyncBulkLoad / cp_async_bulk_load "cp.async.bulk"
+        { route: BulkRoute, tx: CompleteTx, hint: Option<CacheHint> }
+        (to: Addr[Ty::U64], from: Addr[Ty::U64], bytes: Use[Ty::U32], barrier: Addr[Ty::U64],
+         policy: Option<Use>[Ty::U64])
+        if hint.is_some() == policy.is_some() => "`.L2::cache_hint` and a policy go together",
+        if bulk_bytes_fit(bytes) => "a bulk copy moves a multiple of 16 bytes, below 2^20",
+        since since(8, 0, 90);
+    /// [`CpAsyncBulkLoad`] to each block of the cluster whose bit in `mask` is set. PTX ISA:
+    /// `cp.async.bulk`.
+    CpAsyncBulkMulticast / cp_async_bulk_multicast "cp.async.bulk"
+        { route: BulkRoute, tx: CompleteTx, multicast: Multicast, hint: Option<CacheHint> }
+        (to: Addr[Ty::U64], from: Addr[Ty::U64], bytes: Use[Ty::U32], barrier: Addr[Ty::U64],
+         mask: Use[Ty::U16], policy: Option<Use>[Ty::U64])
+        if *route == BulkRoute::Cluster => "a multicast goes to `.shared::cluster`",
+        if hint.is_some() == policy.is_some() => "`.L2::cache_hint` and a policy go together",
+        if bulk_bytes_fit(bytes) => "a bulk copy moves a multiple of 16 bytes, below 2^20",
+        since since(8, 0, 90);
+    /// Copies from shared memory of this block to that of a block of the cluster, whose
+    /// `mbarrier` counts the bytes. PTX ISA: `cp.async.bulk`.
+    CpAsyncBulkShare / cp_async_bulk_share
+        "cp.async.bulk.shared::cluster.shared::cta.mbarrier::complete_tx::bytes" {}
+        (to: Addr[Ty::U64], from: Addr[Ty::U64], bytes: Use[Ty::U32], barrier: Addr[Ty::U64])
+        if bulk_bytes_fit(bytes) => "a bulk copy moves a multiple of 16 bytes, below 2^20",
+        since since(8, 0, 90);
+    /// Copies from shared to global memory in the background. PTX ISA: `cp.async.bulk`.
+    CpAsyncBulkStore / cp_async_bulk_store "cp.async.bulk"
+        { route: BulkStoreRoute, group: BulkGroup, hint: Option<CacheHint> }
+        (to: Addr[Ty::U64], from: Addr[Ty::U64], bytes: Use[Ty::U32], policy: Option<Use>[Ty::U64])
+        if hint.is_some() == policy.is_some() => "`.L2::cache_hint` and a policy go together",
+        if bulk_bytes_fit(bytes) => "a bulk copy moves a multiple of 16 bytes, below 2^20",
+        since since(8, 0, 90);
+    /// Combines each element of global memory with one of shared memory in the background.
+    /// PTX ISA: `cp.reduce.async.bulk`.
+    CpReduceAsyncBulk / cp_reduce_async_bulk "cp.reduce.async.bulk"
+        { route: BulkStoreRoute, group: BulkGroup, hint: Option<CacheHint>, op: BulkOp,
+          noftz: Option<NoFtz>, ty: BulkTy }
+        (to: Addr[Ty::U64], from: Addr[Ty::U64], bytes: Use[Ty::U32], policy: Option<Use>[Ty::U64])
+        if hint.is_some() == policy.is_some() => "`.L2::cache_hint` and a policy go together",
+        if bulk_bytes_fit(bytes) => "a bulk copy moves a multiple of 16 bytes, below 2^20",
+        if bulk_op_fits(*op, *ty) => "this reduction does not take this type",
+        if bulk_noftz_fits(*noftz, *op, *ty) => "sums of halves need `.noftz`, others must not have it",
+        since since(8, 0, 90);
+    /// Brings bytes of global memory into the second level of the cache. PTX ISA:
+    /// `cp.async.bulk.prefetch`.
+    CpAsyncBulkPrefetch / cp_async_bulk_prefetch "cp.async.bulk.prefetch"
+        { route: BulkPrefetchRoute, hint: Option<CacheHint> }
+        (from: Addr[Ty::U64], bytes: Use[Ty::U32], policy: Option<Use>[Ty::U64])
+        if hint.is_some() == policy.is_some() => "`.L2::cache_hint` and a policy go together",
+        if bulk_bytes_fit(bytes) => "a bulk copy moves a multiple of 16 bytes, below 2^20",
+        since since(8, 0, 90);
+    /// Copies a box of a tensor to shared memory in the background; the `mbarrier` counts the
+    /// bytes. PTX ISA: `cp.async.bulk.tensor`.
+    CpAsyncBulkTensorLoad / cp_async_bulk_tensor_load "cp.async.bulk.tensor"
+        { dim: TensorDim, route: BulkRoute, mode: Option<LoadMode>, tx: CompleteTx,
+          hint: Option<CacheHint> }
+        (to: Addr[Ty::U64], from: TensorAddr[Ty::S32], barrier: Addr[Ty::U64],
+         policy: Option<Use>[Ty::U64])
+        if hint.is_some() == policy.is_some() => "`.L2::cache_hint` and a policy go together",
+        if coords_fit(*dim, from) => "a tensor has as many coordinates as dimensions",
+        since since(8, 0, 90);
+    /// [`CpAsyncBulkTensorLoad`] to each block of the cluster whose bit in `mask` is set. PTX
+    /// ISA: `cp.async.bulk.tensor`.
+    CpAsyncBulkTensorMulticast / cp_async_bulk_tensor_multicast "cp.async.bulk.tensor"
+        { dim: TensorDim, route: BulkRoute, mode: Option<LoadMode>, tx: CompleteTx,
+          multicast: Multicast, hint: Option<CacheHint> }
+        (to: Addr[Ty::U64], from: TensorAddr[Ty::S32], barrier: Addr[Ty::U64],
+         mask: Use[Ty::U16], policy: Option<Use>[Ty::U64])
+        if *route == BulkRoute::Cluster => "a multicast goes to `.shared::cluster`",
+        if hint.is_some() == policy.is_some() => "`.L2::cache_hint` and a policy go together",
+        if coords_fit(*dim, from) => "a tensor has as many coordinates as dimensions",
+        since since(8, 0, 90);
+    /// Copies from shared memory to a box of a tensor in the background. PTX ISA:
+    /// `cp.async.bulk.tensor`.
+    CpAsyncBulkTensorStore / cp_async_bulk_tensor_store "cp.async.bulk.tensor"
+        { dim: TensorDim, route: BulkStoreRoute, mode: Option<LoadMode>, group: BulkGroup,
+          hint: Option<CacheHint> }
+        (to: TensorAddr[Ty::S32], from: Addr[Ty::U64], policy: Option<Use>[Ty::U64])
+        if hint.is_some() == policy.is_some() => "`.L2::cache_hint` and a policy go together",
+        if coords_fit(*dim, to) => "a tensor has as many coordinates as dimensions",
+        since since(8, 0, 90);
+    /// Combines each element of a box of a tensor with one of shared memory in the background.
+    /// PTX ISA: `cp.reduce.async.bulk.tensor`.
+    CpReduceAsyncBulkTensor / cp_reduce_async_bulk_tensor "cp.reduce.async.bulk.tensor"
+        { dim: TensorDim, route: BulkStoreRoute, op: BulkOp, mode: Option<LoadMode>,
+          group: BulkGroup, hint: Option<CacheHint> }
+        (to: TensorAddr[Ty::S32], from: Addr[Ty::U64], policy: Option<Use>[Ty::U64])
+        if hint.is_some() == policy.is_some() => "`.L2::cache_hint` and a policy go together",
+        if coords_fit(*dim, to) => "a tensor has as many coordinates as dimensions",
+        since since(8, 0, 90);
+    /// Brings a box of a tensor into the second level of the cache. PTX ISA:
+    /// `cp.async.bulk.prefetch.tensor`.
+    CpAsyncBulkTensorPrefetch / cp_async_bulk_tensor_prefetch "cp.async.bulk.prefetch.tensor"
+        { dim: TensorDim, route: BulkPrefetchRoute, mode: Option<LoadMode>, hint: Option<CacheHint> }
+        (from: TensorAddr[Ty::S32], policy: Option<Use>[Ty::U64])
+        if hint.is_some() == policy.is_some() => "`.L2::cache_hint` and a policy go together",
+        if coords_fit(*dim, from) => "a tensor has as many coordinates as dimensions",
+        since since(8, 0, 90);
+    /// Closes a group of bulk copies to global memory. PTX ISA: `cp.async.bulk.commit_group`.
+    CpAsyncBulkCommit / cp_async_bulk_commit "cp.async.bulk.commit_group" {} ()
+        since since(8, 0, 90);
+    /// Waits until at most `n` groups of bulk copies are under way, or still read their sources.
+    /// PTX ISA: `cp.async.bulk.wait_group`.
+    CpAsyncBulkWait / cp_async_bulk_wait "cp.async.bulk.wait_group" { read: Option<ReadOnly> }
+        (n: Use[Ty::U32])
+        if matches!(n.0, Value::Int(0..)) => "the number of groups is a constant",
+        since since(8, 0, 90);
 
     // ---- Order and convergence ----
 
@@ -779,6 +899,50 @@ instructions! {
         if satfinite.is_none() || *dty == MmaAccTy::S32 => "`.satfinite` is for integers",
         if registers(a) && registers(b) => "the factors are in registers",
         since mma_since(*shape, *aty, *dty);
+
+    // ---- Matrices of a warpgroup ----
+
+    /// Orders accesses to registers before the matrix instructions that follow. PTX ISA:
+    /// `wgmma.fence`.
+    WgmmaFence / wgmma_fence "wgmma.fence.sync.aligned" {} () since since_exact(8, 0, 90);
+    /// Closes a group of matrix instructions. PTX ISA: `wgmma.commit_group`.
+    WgmmaCommit / wgmma_commit "wgmma.commit_group.sync.aligned" {} () since since_exact(8, 0, 90);
+    /// Waits until at most `n` groups of matrix instructions are under way. PTX ISA:
+    /// `wgmma.wait_group`.
+    WgmmaWait / wgmma_wait "wgmma.wait_group.sync.aligned" {} (n: Use[Ty::U32])
+        if matches!(n.0, Value::Int(0..)) => "the number of groups is a constant",
+        since since_exact(8, 0, 90);
+    /// `d = a * b`, plus `d` if `add` holds, by four warps in the background; both factors are in
+    /// shared memory. `a_scale` and `b_scale` are the signs of float factors; `a_trans` and
+    /// `b_trans` say whether factors of 16 bits lie along M and N. PTX ISA: `wgmma.mma_async`.
+    Wgmma / wgmma "wgmma.mma_async.sync.aligned"
+        { shape: WgmmaShape, satfinite: Option<SatFinite>, dty: MmaAccTy, aty: MmaTy, bty: MmaTy }
+        (d: VecChange[fragment(dty.ty())], a: Use[Ty::U64], b: Use[Ty::U64], add: Switch[Ty::Pred],
+         a_scale: Option<Use>[Ty::S32], b_scale: Option<Use>[Ty::S32],
+         a_trans: Option<Use>[Ty::S32], b_trans: Option<Use>[Ty::S32])
+        if wgmma_fits(*shape, (*aty, *bty), *dty, d.0.len())
+            => "this shape does not have these types, or has another number of registers",
+        if satfinite.is_none() || *dty == MmaAccTy::S32 => "`.satfinite` is for integers",
+        if wgmma_scales_fit(*aty, [a_scale, b_scale])
+            => "float factors have the scales 1 or -1, integers none",
+        if wgmma_trans_fits(*aty, a_trans) && wgmma_trans_fits(*aty, b_trans)
+            => "factors of 16 bits say 0 or 1 for their transposition, others nothing",
+        since wgmma_since(*aty, *bty);
+    /// [`Wgmma`] with its left factor in registers. PTX ISA: `wgmma.mma_async`.
+    WgmmaRegisters / wgmma_registers "wgmma.mma_async.sync.aligned"
+        { shape: WgmmaShape, satfinite: Option<SatFinite>, dty: MmaAccTy, aty: MmaTy, bty: MmaTy }
+        (d: VecChange[fragment(dty.ty())], a: VecUse[wgmma_factor(*aty)], b: Use[Ty::U64],
+         add: Switch[Ty::Pred], a_scale: Option<Use>[Ty::S32], b_scale: Option<Use>[Ty::S32],
+         b_trans: Option<Use>[Ty::S32])
+        if wgmma_fits(*shape, (*aty, *bty), *dty, d.0.len())
+            => "this shape does not have these types, or has another number of registers",
+        if a.0.len() == 4 && registers(a) => "the left factor is in four registers",
+        if satfinite.is_none() || *dty == MmaAccTy::S32 => "`.satfinite` is for integers",
+        if wgmma_scales_fit(*aty, [a_scale, b_scale])
+            => "float factors have the scales 1 or -1, integers none",
+        if wgmma_trans_fits(*aty, b_trans)
+            => "factors of 16 bits say 0 or 1 for their transposition, others nothing",
+        since wgmma_since(*aty, *bty);
 
     // ---- Control ----
 

@@ -91,12 +91,12 @@ impl<M: Modifier> Modifier for Option<M> {
     }
 }
 
-/// Enums of modifiers. A variant that a newer machine introduced says so after `since`.
+/// Enums of modifiers, and their words. A variant that a newer machine introduced says so after `since`.
 macro_rules! modifiers {
     ($($(#[doc = $doc:literal])* $Name:ident {
         $($(#[doc = $vdoc:literal])* $Variant:ident $text:literal $(since $since:expr)?,)*
     })*) => {
-        /// Every modifier's text, without the leading dot.
+        /// The text of each modifier here, without the leading dot.
         pub(crate) const WORDS: &[&str] = &[$($($text,)*)*];
 
     $(
@@ -135,6 +135,15 @@ macro_rules! modifiers {
             }
         }
     )*};
+}
+
+mod bulk;
+
+pub use bulk::*;
+
+/// Text of modifiers, without the leading dot.
+pub(crate) fn words() -> impl Iterator<Item = &'static str> {
+    WORDS.iter().chain(bulk::WORDS).copied()
 }
 
 modifiers! {

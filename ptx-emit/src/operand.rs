@@ -2,9 +2,11 @@
 
 mod kinds;
 mod special;
+mod tensor;
 
 pub use kinds::*;
 pub use special::Special;
+pub use tensor::*;
 
 use crate::emit::Printer;
 use crate::ir::{Label, Reg};

@@ -373,6 +373,8 @@ type_sets! {
     AtomTy: B32 B64 B128 U32 U64 S32 S64 F16 F16x2 BF16 BF16x2 F32 F64;
     /// What compare-and-swap takes.
     CasTy: B16 B32 B64 B128;
+    /// What a bulk copy reduces.
+    BulkTy: F16 BF16 B32 U32 S32 B64 U64 S64 F32 F64;
     /// What `redux.sync` reduces.
     ReduxTy: B32 U32 S32 F32;
     /// The matrix type of accumulators.

@@ -18,6 +18,9 @@ fn samples(few: usize) -> usize {
     few * factor.unwrap_or(1)
 }
 
+/// Parts of valid instructions at which the assembler itself crashes.
+const CRASHES: &[&str] = &["add.noftz.bf16 _,"];
+
 #[test]
 fn every_row_assembles_for_its_oldest_machine() {
     let Some(path) = ptxas::find() else {
@@ -29,7 +32,8 @@ fn every_row_assembles_for_its_oldest_machine() {
     for (index, row) in ROWS.iter().enumerate() {
         let drawn = draw::row(index, samples(32), false);
         assert!(!drawn.is_empty(), "no valid instruction of the row `{}` was drawn", row.0);
-        for it in drawn {
+        let crashes = |it: &Drawn| CRASHES.iter().any(|part| describe(it).contains(part));
+        for it in drawn.into_iter().filter(|it| !crashes(it)) {
             let since = required(&it.function);
             let key = (draw::version(since), since.sm.max(OLDEST_SM), since.exact);
             groups.entry(key).or_default().push(it);

@@ -1,9 +1,9 @@
 //! Instructions drawn from the table, for the other tests.
 
 use firesteel_ptx::ir::*;
-use firesteel_ptx::isa::{Mma, Op, mma_registers};
-use firesteel_ptx::modifier::{Layout, MmaShape, SatFinite};
-use firesteel_ptx::operand::{Value, VecDef, VecUse};
+use firesteel_ptx::isa::{Mma, Op, Wgmma, WgmmaRegisters, mma_registers, wgmma_registers};
+use firesteel_ptx::modifier::{Layout, MmaShape, SatFinite, WgmmaShape};
+use firesteel_ptx::operand::{Fit, PredUse, Switch, Use, Value, VecChange, VecDef, VecUse};
 use firesteel_ptx::sample::{ROWS, Sampler};
 use firesteel_ptx::ty::{MmaAccTy, MmaTy, Since, Ty};
 use firesteel_ptx::{required, verify};
@@ -66,8 +66,11 @@ pub(crate) struct Drawn {
 /// most `limit`, else so many at random.
 pub(crate) fn row(index: usize, limit: usize, any_value: bool) -> Vec<Drawn> {
     let mut rng = Rng::new(index as u64 + 1);
-    if ROWS[index].0 == "Mma" {
-        return mma(&mut rng, limit);
+    match ROWS[index].0 {
+        "Mma" => return mma(&mut rng, limit),
+        "Wgmma" => return wgmma(&mut rng, limit, false),
+        "WgmmaRegisters" => return wgmma(&mut rng, limit, true),
+        _ => {}
     }
     let mut drawn = Vec::new();
     let mut odometer = Odometer::default();
@@ -189,6 +192,87 @@ fn one_mma(
         b,
         c,
     });
+    check(op, &sampler).ok()
+}
+
+/// As [`mma`], for the instructions of a warpgroup.
+fn wgmma(rng: &mut Rng, limit: usize, registers: bool) -> Vec<Drawn> {
+    let mut drawn = Vec::new();
+    for &aty in MmaTy::ALL {
+        for &dty in MmaAccTy::ALL {
+            for k in [8, 16, 32] {
+                let some = (0..limit).filter_map(|_| one_wgmma(rng, (k, aty, dty), registers));
+                drawn.extend(some);
+            }
+        }
+    }
+    drawn
+}
+
+fn one_wgmma(
+    rng: &mut Rng,
+    (k, aty, dty): (u16, MmaTy, MmaAccTy),
+    registers: bool,
+) -> Option<Drawn> {
+    let mut zero = |_: usize| 0;
+    let mut random = |n: usize| rng.below(n);
+    let mut sampler = Sampler::new(&mut zero, &mut random);
+    let n = 8 * sampler.operand(&[1, 2, 3, 4, 5, 6, 8, 16, 31, 32]);
+    let shape = WgmmaShape { n, k };
+    let count = wgmma_registers(shape, aty, dty)?;
+    let fragment = |ty| if matches!(ty, Ty::F32 | Ty::S32) { ty } else { Ty::B32 };
+    let d = VecChange(sampler.regs(count, fragment(dty.ty())));
+    let bty = sampler.operand(MmaTy::ALL);
+    let mut one = |ty| Use(Value::Reg(sampler.reg(ty, Fit::Exact)));
+    let (descriptor, b) = (one(Ty::U64), one(Ty::U64));
+    let a = VecUse(sampler.regs(4, Ty::B32).into_iter().map(Value::Reg).collect());
+    let add = match sampler.operand(&[0, 1, 2]) {
+        2 => Switch::Pred(PredUse {
+            reg: sampler.reg(Ty::Pred, Fit::Exact),
+            negated: sampler.maybe(),
+        }),
+        known => Switch::Known(known == 1),
+    };
+    let integer = dty == MmaAccTy::S32;
+    let satfinite = (integer && sampler.maybe()).then_some(SatFinite::SatFinite);
+    let mut scale = || (!integer).then(|| Use(Value::Int(sampler.operand(&[1, -1]))));
+    let (a_scale, b_scale) = (scale(), scale());
+    let mut trans = || (k == 16).then(|| Use(Value::Int(sampler.operand(&[0, 1]))));
+    let (a_trans, b_trans) = (trans(), trans());
+    let op = if registers {
+        let it = WgmmaRegisters {
+            shape,
+            satfinite,
+            dty,
+            aty,
+            bty,
+            d,
+            a,
+            b,
+            add,
+            a_scale,
+            b_scale,
+            b_trans,
+        };
+        Op::WgmmaRegisters(it)
+    } else {
+        let a = descriptor;
+        Op::Wgmma(Wgmma {
+            shape,
+            satfinite,
+            dty,
+            aty,
+            bty,
+            d,
+            a,
+            b,
+            add,
+            a_scale,
+            b_scale,
+            a_trans,
+            b_trans,
+        })
+    };
     check(op, &sampler).ok()
 }
 

@@ -74,12 +74,12 @@ const STATEMENTS: &[(&str, &str)] = &[
         "line 9, column 5: expected an instruction, found `tex.2d.v4.f32.f32` (help: textures and surfaces are not supported)",
     ),
     (
-        "wgmma.fence.sync.aligned;",
-        "line 9, column 5: expected an instruction, found `wgmma.fence.sync.aligned` (help: of the matrix instructions, `mma.sync` is supported)",
+        "tcgen05.commit;",
+        "line 9, column 5: expected an instruction, found `tcgen05.commit` (help: of the matrix instructions, `mma.sync` and `wgmma.mma_async` are supported)",
     ),
     (
-        "cp.async.bulk.commit_group;",
-        "line 9, column 5: expected a supported `cache` modifier of `cp`, found `.bulk` in `cp.async.bulk.commit_group` (help: bulk copies are not supported)",
+        "cp.async.bulk.commit_grup;",
+        "line 9, column 5: expected a supported `route` modifier of `cp`, found `.commit_grup` in `cp.async.bulk.commit_grup` (help: did you mean `.commit_group`?)",
     ),
     (
         "proto: .callprototype (.param .b32 _) _ (.param .b32 _);",

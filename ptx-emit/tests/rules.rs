@@ -4,11 +4,7 @@ use firesteel_ptx::{parse, verify};
 
 use crate::ptxas;
 
-/// A kernel of that body for a machine that has everything the rules speak of.
-fn kernel(body: &str) -> String {
-    text("8.8", "sm_90", body)
-}
-
+/// A kernel of that body.
 fn text(version: &str, target: &str, body: &str) -> String {
     format!(
         ".version {version}\n.target {target}\n.address_size 64\n\
@@ -422,6 +418,90 @@ const RULES: &[(&str, &str, &str)] = &[
         "mma.sync.aligned.m16n8k16.row.col.f16.f16.f16.f16 {%r1, %r2}, {%r1, %r2}, {%r5, %r6}, {%r7, %r8};",
         "this shape does not have these types, or has another number of registers",
     ),
+    (
+        "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%r1], [%rd1], 64, [%r2];",
+        "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%r1], [%rd1], 8, [%r2];",
+        "a bulk copy moves a multiple of 16 bytes, below 2^20",
+    ),
+    (
+        "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%r1], [%rd1], %r3, [%r2], %rd2;",
+        "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%r1], [%rd1], %r3, [%r2];",
+        "`.L2::cache_hint` and a policy go together",
+    ),
+    (
+        "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%r1], [%rd1], %r3, [%r2], %h1;",
+        "cp.async.bulk.shared::cta.global.mbarrier::complete_tx::bytes.multicast::cluster [%r1], [%rd1], %r3, [%r2], %h1;",
+        "a multicast goes to `.shared::cluster`",
+    ),
+    (
+        "cp.async.bulk.global.shared::cta.bulk_group [%rd1], [tile], 64;",
+        "cp.async.bulk.global.shared::cta.bulk_group [tile], [tile], 64;",
+        "`tile` is not in `.global`",
+    ),
+    (
+        "cp.reduce.async.bulk.global.shared::cta.bulk_group.add.noftz.bf16 [%rd1], [%r1], %r3;",
+        "cp.reduce.async.bulk.global.shared::cta.bulk_group.add.bf16 [%rd1], [%r1], %r3;",
+        "sums of halves need `.noftz`, others must not have it",
+    ),
+    (
+        "cp.reduce.async.bulk.global.shared::cta.bulk_group.min.s64 [%rd1], [%r1], %r3;",
+        "cp.reduce.async.bulk.global.shared::cta.bulk_group.min.f32 [%rd1], [%r1], %r3;",
+        "this reduction does not take this type",
+    ),
+    (
+        "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%r1], [%rd1, {%r3, 8}], [%r2];",
+        "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%r1], [%rd1, {%r3}], [%r2];",
+        "a tensor has as many coordinates as dimensions",
+    ),
+    (
+        "cp.async.bulk.tensor.1d.global.shared::cta.bulk_group [%rd1, {%r3}], [%r1];",
+        "cp.async.bulk.tensor.1d.global.shared::cta.bulk_group [%rd1, {%f3}], [%r1];",
+        "wants a `.s32`, but `%f3` is a `.f32`",
+    ),
+    (
+        "prefetch.tensormap [%rd1];",
+        "prefetch.global.tensormap [%rd1];",
+        "a tensor map is prefetched by its generic, parameter or constant address",
+    ),
+    (
+        "cp.async.bulk.wait_group.read 1;",
+        "cp.async.bulk.wait_group.read %r1;",
+        "the number of groups is a constant",
+    ),
+];
+
+/// As [`RULES`], for what only `sm_90a` has.
+const WARPGROUP_RULES: &[(&str, &str, &str)] = &[
+    (
+        "wgmma.mma_async.sync.aligned.m64n8k16.f32.bf16.bf16 {%f1, %f2, %f3, %f4}, %rd1, %rd2, %p1, 1, -1, 0, 1;",
+        "wgmma.mma_async.sync.aligned.m64n8k16.f32.bf16.bf16 {%f1, %f2, %f3, %f4}, %rd1, %rd2, %p1, 1, 2, 0, 1;",
+        "float factors have the scales 1 or -1, integers none",
+    ),
+    (
+        "wgmma.mma_async.sync.aligned.m64n8k16.f16.f16.f16 {%r1, %r2}, %rd1, %rd2, 0, 1, 1, 0, 1;",
+        "wgmma.mma_async.sync.aligned.m64n8k16.f16.bf16.bf16 {%r1, %r2}, %rd1, %rd2, 0, 1, 1, 0, 1;",
+        "this shape does not have these types, or has another number of registers",
+    ),
+    (
+        "wgmma.mma_async.sync.aligned.m64n8k8.f32.tf32.tf32 {%f1, %f2, %f3, %f4}, %rd1, %rd2, !%p1, 1, 1;",
+        "wgmma.mma_async.sync.aligned.m64n8k8.f32.tf32.tf32 {%f1, %f2, %f3, %f4}, %rd1, %rd2, !%p1, 1, 1, 0, 0;",
+        "factors of 16 bits say 0 or 1 for their transposition, others nothing",
+    ),
+    (
+        "wgmma.mma_async.sync.aligned.m64n8k32.f32.e4m3.e5m2 {%f1, %f2, %f3, %f4}, {%r1, %r2, %r3, %r4}, %rd2, 1, 1, 1;",
+        "wgmma.mma_async.sync.aligned.m64n8k32.f32.e4m3.e5m2 {%f1, %f2, %f3, %f4}, {%r1, %r2}, %rd2, 1, 1, 1;",
+        "the left factor is in four registers",
+    ),
+    (
+        "wgmma.mma_async.sync.aligned.m64n8k32.satfinite.s32.s8.u8 {%r1, %r2, %r3, %r4}, %rd1, %rd2, %p1;",
+        "wgmma.mma_async.sync.aligned.m64n8k32.satfinite.f32.e4m3.e4m3 {%f1, %f2, %f3, %f4}, %rd1, %rd2, %p1, 1, 1;",
+        "`.satfinite` is for integers",
+    ),
+    (
+        "wgmma.wait_group.sync.aligned 1;",
+        "wgmma.wait_group.sync.aligned %r1;",
+        "the number of groups is a constant",
+    ),
 ];
 
 fn says(text: &str) -> Result<(), String> {
@@ -431,10 +511,13 @@ fn says(text: &str) -> Result<(), String> {
 
 #[test]
 fn each_rule_lets_pass_and_rejects() {
-    for (good, bad, want) in RULES {
-        assert_eq!(says(&kernel(good)), Ok(()), "{good}");
-        let said = says(&kernel(bad)).expect_err(bad);
-        assert!(said.contains(want), "{bad}: wanted `{want}`, got `{said}`");
+    for (rules, target) in [(RULES, "sm_90"), (WARPGROUP_RULES, "sm_90a")] {
+        let kernel = |body: &str| text("8.8", target, body);
+        for (good, bad, want) in rules {
+            assert_eq!(says(&kernel(good)), Ok(()), "{good}");
+            let said = says(&kernel(bad)).expect_err(bad);
+            assert!(said.contains(want), "{bad}: wanted `{want}`, got `{said}`");
+        }
     }
 }
 
@@ -443,14 +526,20 @@ fn the_assembler_agrees_with_each_rule() {
     if ptxas::find().is_none() {
         return;
     }
-    let bodies = RULES.iter().map(|(good, _, _)| format!("{{ {good} }}")).collect::<Vec<_>>();
+    assembler_agrees(RULES, "sm_90");
+    assembler_agrees(WARPGROUP_RULES, "sm_90a");
+}
+
+fn assembler_agrees(rules: &[(&str, &str, &str)], target: &str) {
+    let kernel = |body: &str| text("8.8", target, body);
+    let bodies = rules.iter().map(|(good, _, _)| format!("{{ {good} }}")).collect::<Vec<_>>();
     let all = kernel(&bodies.join("\n"));
-    if let Err(complaints) = ptxas::assemble(&all, "sm_90") {
+    if let Err(complaints) = ptxas::assemble(&all, target) {
         let line = |it: &ptxas::Complaint| all.lines().nth(it.line - 1).unwrap_or_default();
         let list: Vec<_> = complaints.iter().map(|it| (line(it), &it.message)).collect();
         panic!("{list:#?}");
     }
-    for (_, bad, _) in RULES {
-        assert!(ptxas::assemble(&kernel(bad), "sm_90").is_err(), "ptxas takes `{bad}`");
+    for (_, bad, _) in rules {
+        assert!(ptxas::assemble(&kernel(bad), target).is_err(), "ptxas takes `{bad}`");
     }
 }

@@ -118,7 +118,8 @@ pub struct ElectDef {
     pub elected: Reg,
 }
 
-fn registers(values: &[Value]) -> Vec<Reg> {
+/// The registers among values.
+pub(super) fn registers(values: &[Value]) -> Vec<Reg> {
     let regs = values.iter().filter_map(|it| match it {
         Value::Reg(reg) => Some(*reg),
         Value::Int(_) | Value::F32(_) | Value::F64(_) | Value::Special(_) | Value::Symbol(..) => {

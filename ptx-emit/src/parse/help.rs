@@ -1,7 +1,7 @@
 //! What to do about an opcode that no row of the table takes.
 
 use crate::isa::READERS;
-use crate::modifier::WORDS;
+use crate::modifier;
 use crate::ty::Ty;
 
 /// Starts of opcodes that PTX has and this library does not, with the reason.
@@ -10,7 +10,10 @@ const UNSUPPORTED: &[(&[&str], &str)] = &[
         &["tex", "tld4", "txq", "suld", "sust", "sured", "suq"],
         "textures and surfaces are not supported",
     ),
-    (&["wgmma", "tcgen05", "wmma"], "of the matrix instructions, `mma.sync` is supported"),
+    (
+        &["tcgen05", "wmma"],
+        "of the matrix instructions, `mma.sync` and `wgmma.mma_async` are supported",
+    ),
     (&["tensormap", "multimem", "clusterlaunchcontrol"], "not supported"),
     (&["alloca", "stacksave", "stackrestore"], "stacks of variable size are not supported"),
     (
@@ -30,8 +33,7 @@ const UNSUPPORTED: &[(&[&str], &str)] = &[
 
 /// Forms of instructions that this library does not have, with the reason.
 const FORMS: &[(&str, &str)] = &[
-    ("cp.async.bulk", "bulk copies are not supported"),
-    ("cp.reduce.async", "bulk copies are not supported"),
+    ("wgmma.mma_async.sp", "sparse matrices are not supported"),
     ("red.async", "asynchronous reductions are not supported"),
     ("st.async", "asynchronous stores are not supported"),
     ("mma.sp", "sparse matrices are not supported"),
@@ -56,15 +58,15 @@ pub(super) fn help(opcode: &str) -> Option<String> {
     let first = |mnemonic: &'static str| mnemonic.split('.').next().unwrap_or_default();
     let names = READERS.iter().map(|(mnemonic, _)| first(mnemonic));
     match nearest(mnemonic, names)? {
-        near if near == mnemonic => modifier(opcode),
+        near if near == mnemonic => near_modifier(opcode),
         near => Some(format!("did you mean `{near}`?")),
     }
 }
 
 /// A modifier close to one of the opcode's that exists nowhere.
-fn modifier(opcode: &str) -> Option<String> {
+fn near_modifier(opcode: &str) -> Option<String> {
     let words = || {
-        let modifiers = WORDS.iter().chain(READERS.iter().map(|(mnemonic, _)| mnemonic));
+        let modifiers = modifier::words().chain(READERS.iter().map(|(mnemonic, _)| *mnemonic));
         let parts = modifiers.flat_map(|it| it.split('.'));
         parts.chain(Ty::ALL.iter().map(|it| it.text()))
     };

@@ -30,9 +30,11 @@ impl Checker<'_> {
                 result = self.vector(regs);
             }
         });
+        let mut spaces = access_spaces(&inst.op).iter();
         inst.op.addresses(&mut |base| {
+            let space = spaces.next().copied().or(inst.op.space());
             if result.is_ok() {
-                result = self.address(&inst.op, base);
+                result = self.address(&inst.op, space, base);
             }
         });
         result
@@ -149,12 +151,11 @@ impl Checker<'_> {
         }
     }
 
-    fn address(&self, op: &Op, base: &Value) -> Result {
-        let space = access_space(op);
+    fn address(&self, op: &Op, space: Option<Space>, base: &Value) -> Result {
         match base {
             Value::Reg(reg) => {
                 let ty = self.decl(*reg)?.ty;
-                let small = space.is_some_and(is_small) || matches!(op, Op::CpAsync(_));
+                let small = space.is_some_and(is_small);
                 let narrow = matches!(ty, Ty::B32 | Ty::U32 | Ty::S32);
                 if matches!(ty, Ty::B64 | Ty::U64 | Ty::S64) || (narrow && small) {
                     return Ok(());
@@ -228,13 +229,22 @@ fn special_fits(op: &Op, special: Special, want: Ty) -> Result {
     Ok(())
 }
 
-/// The space of the addresses of an access; `None` if they are generic, or of more than one.
-fn access_space(op: &Op) -> Option<Space> {
+/// The spaces of the addresses of an instruction whose mnemonic or route says them, in order.
+fn access_spaces(op: &Op) -> &'static [Space] {
+    use Space::{Global, SharedCluster, SharedCta};
     match op {
-        Op::LdNc(_) => Some(Space::Global),
-        // Its first address is shared, its second global.
-        Op::CpAsync(_) => None,
-        _ => op.space(),
+        Op::LdNc(_) | Op::CpAsyncBulkPrefetch(_) => &[Global],
+        Op::CpAsync(_) => &[SharedCta, Global],
+        Op::CpAsyncBulkLoad(_) | Op::CpAsyncBulkMulticast(_) => {
+            &[SharedCluster, Global, SharedCluster]
+        }
+        Op::CpAsyncBulkShare(_) => &[SharedCluster, SharedCta, SharedCluster],
+        Op::CpAsyncBulkStore(_) | Op::CpReduceAsyncBulk(_) => &[Global, SharedCta],
+        Op::CpAsyncBulkTensorLoad(_) | Op::CpAsyncBulkTensorMulticast(_) => {
+            &[SharedCluster, SharedCluster]
+        }
+        Op::CpAsyncBulkTensorStore(_) | Op::CpReduceAsyncBulkTensor(_) => &[SharedCta],
+        _ => &[],
     }
 }
 

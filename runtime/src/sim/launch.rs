@@ -65,13 +65,17 @@ pub struct LaunchStats {
     pub thread_instructions: u64,
 }
 
-/// The parameters of a kernel as they lie in parameter space.
+/// The parameters of a kernel as they lie in parameter space; `args` holds as many words for
+/// each as it has pieces of 8 bytes.
 pub(crate) fn launch_params(program: &Program, args: &[u64]) -> Vec<u8> {
     let mut bytes = vec![0; program.param_bytes as usize];
-    for (param, arg) in program.params.iter().zip(args) {
-        let len = param.bytes.min(8) as usize;
+    let mut args = args.iter();
+    for param in &program.params {
         let start = param.offset as usize;
-        bytes[start..start + len].copy_from_slice(&arg.to_le_bytes()[..len]);
+        let pieces = bytes[start..start + param.bytes as usize].chunks_mut(8);
+        for (piece, arg) in pieces.zip(args.by_ref().take(param.words())) {
+            piece.copy_from_slice(&arg.to_le_bytes()[..piece.len()]);
+        }
     }
     bytes
 }

@@ -11,6 +11,7 @@
 //! | `block`, `stuck` | warps taking turns, barriers, and what to say if nobody can go on |
 //! | `warp`, `call` | lanes: divergence, convergence, calls |
 //! | `asynchrony`, `mbarrier` | background copies, barriers in memory |
+//! | [`tensor_map`] | tensors that copies move boxes of |
 //! | [`memory`], [`race`] | memories and their checks |
 //! | [`num`] | arithmetic to the bit |
 //! | [`report`] | what was found wrong |
@@ -52,6 +53,7 @@ pub mod race;
 mod registers;
 pub mod report;
 mod stuck;
+pub mod tensor_map;
 mod warp;
 
 use std::sync::Arc;
@@ -163,7 +165,8 @@ impl Sim {
         SimModule::load(&self.memory, self.options.sm, ptx)
     }
 
-    /// Runs a kernel to its end. `args` holds a value for each parameter, in the low bits.
+    /// Runs a kernel to its end. `args` holds a value for each parameter, in the low bits; a
+    /// parameter of more than 8 bytes takes a word for each 8 of them.
     ///
     /// # Errors
     /// The first violation, or what is wrong with the launch itself.
@@ -213,8 +216,9 @@ impl Sim {
         args: &[u64],
     ) -> Result<(), String> {
         let program = kernel.program();
-        if args.len() != program.params.len() {
-            return Err(format!("wants {} arguments, got {}", program.params.len(), args.len()));
+        let words: usize = program.params.iter().map(|it| it.words()).sum();
+        if args.len() != words {
+            return Err(format!("wants {words} words of arguments, got {}", args.len()));
         }
         let size = |of: [u32; 3]| of.iter().map(|it| u64::from(*it)).product::<u64>();
         let largest = program.max_threads.map_or(MAX_THREADS, |it| size(it).min(MAX_THREADS));

@@ -140,6 +140,13 @@ pub(crate) struct Param {
     pub(crate) bytes: u32,
 }
 
+impl Param {
+    /// Words that hold its value in the arguments of a launch.
+    pub(crate) fn words(self) -> usize {
+        self.bytes.div_ceil(8) as usize
+    }
+}
+
 /// A kernel, ready to run.
 pub(crate) struct Program {
     pub(crate) module: Arc<Module>,

@@ -481,6 +481,10 @@ pub(super) fn prefetch(cx: &mut Decoder<'_>, it: &Prefetch) -> Decoded {
     cx.address(&it.addr).map(|_| Action::Nothing)
 }
 
+pub(super) fn prefetch_tensormap(cx: &mut Decoder<'_>, it: &PrefetchTensormap) -> Decoded {
+    cx.address(&it.addr).map(|_| Action::Nothing)
+}
+
 pub(super) fn prefetchu(cx: &mut Decoder<'_>, it: &Prefetchu) -> Decoded {
     cx.address(&it.addr).map(|_| Action::Nothing)
 }

@@ -5,6 +5,7 @@
 //! resolves the operands once and returns what is to be done each time.
 
 mod atomic;
+mod bulk;
 mod cluster;
 mod control;
 mod convert;
@@ -18,6 +19,7 @@ mod mbarrier;
 mod memory;
 mod moves;
 mod sync;
+mod wgmma;
 
 use firesteel_ptx::isa::*;
 
@@ -75,7 +77,22 @@ instructions! {
         ld Ld, ld_nc LdNc, st St, prefetch Prefetch, prefetchu Prefetchu,
         apply_priority ApplyPriority, create_policy CreatePolicy, cp_async CpAsync,
         cp_async_commit CpAsyncCommit, cp_async_wait CpAsyncWait,
-        cp_async_wait_all CpAsyncWaitAll,
+        cp_async_wait_all CpAsyncWaitAll, prefetch_tensormap PrefetchTensormap,
+    }
+    bulk {
+        cp_async_bulk_load CpAsyncBulkLoad, cp_async_bulk_multicast CpAsyncBulkMulticast,
+        cp_async_bulk_share CpAsyncBulkShare, cp_async_bulk_store CpAsyncBulkStore,
+        cp_reduce_async_bulk CpReduceAsyncBulk, cp_async_bulk_prefetch CpAsyncBulkPrefetch,
+        cp_async_bulk_tensor_load CpAsyncBulkTensorLoad,
+        cp_async_bulk_tensor_multicast CpAsyncBulkTensorMulticast,
+        cp_async_bulk_tensor_store CpAsyncBulkTensorStore,
+        cp_reduce_async_bulk_tensor CpReduceAsyncBulkTensor,
+        cp_async_bulk_tensor_prefetch CpAsyncBulkTensorPrefetch,
+        cp_async_bulk_commit CpAsyncBulkCommit, cp_async_bulk_wait CpAsyncBulkWait,
+    }
+    wgmma {
+        wgmma_fence WgmmaFence, wgmma_commit WgmmaCommit, wgmma_wait WgmmaWait, wgmma Wgmma,
+        wgmma_registers WgmmaRegisters,
     }
     atomic {
         atom Atom, atom_cas AtomCas, red Red,
