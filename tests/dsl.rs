@@ -8,6 +8,7 @@ mod control;
 mod faults;
 mod functions;
 mod generate;
+mod generics;
 mod intrinsics;
 mod kaio;
 mod operators;

@@ -2,6 +2,15 @@
 
 pub use firesteel_macros::__link as link;
 
+pub use crate::__firesteel_nothing as nothing;
+
+/// What asks whether there is a device function of a name, and wants nothing else of it.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __firesteel_nothing {
+    ($($tokens:tt)*) => {};
+}
+
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -16,6 +16,8 @@ use crate::value::{BinOp, Scalar, UnOp};
 pub struct Ast {
     /// Name, attributes and parameters.
     pub signature: Signature,
+    /// The const parameters of a generic kernel, with their values in this instance.
+    pub params: Vec<ConstId>,
     /// Every variable, the scalar parameters first.
     pub locals: Vec<LocalDecl>,
     /// Every shared array.
@@ -71,8 +73,11 @@ pub struct ConstDecl {
     pub ident: Option<Ident>,
     /// Its type. An unnamed constant may leave it open (`_`): any integer.
     pub ty: TyExpr,
-    /// Its value.
-    pub expr: Expr,
+    /// Its value. A const parameter of a device function has none where it is not written: then
+    /// the lengths of the arguments say it.
+    pub expr: Option<Expr>,
+    /// Where it, or else its name, is written.
+    pub span: SpanRange,
 }
 
 /// A type as it is written.
@@ -327,6 +332,10 @@ pub struct Call {
 pub struct Inline {
     /// The path as written.
     pub path: syn::Path,
+    /// The const parameters whose values the arguments say.
+    pub open: Vec<ConstId>,
+    /// The others.
+    pub written: Vec<ConstId>,
     /// A parameter each, in order.
     pub args: Vec<InlineArg>,
     /// What `return` leaves.

@@ -9,6 +9,7 @@ use syn::{Expr, Lit, Token};
 
 use crate::diag::{Code, Diag, Diags, nearest};
 use crate::hir::Options;
+use crate::instances::Instance;
 use crate::span::SpanRange;
 
 /// The threads of a block that every device can hold.
@@ -34,32 +35,55 @@ const CLUSTER_SM: u32 = 90;
 /// The threads and the blocks that a multiprocessor of any architecture can hold.
 const MAX_RESIDENT: u32 = 2048;
 const MAX_BLOCKS: u32 = 32;
-const NAMES: [&str; 6] = ["block_size", "cluster", "min_blocks", "unchecked", "fast_math", "arch"];
+const NAMES: [&str; 7] =
+    ["block_size", "cluster", "min_blocks", "unchecked", "fast_math", "arch", "instances"];
 const CLUSTER_HELP: &str = "write `cluster = 2`, `cluster = (2, 1)` or `cluster = (2, 1, 1)`";
 const MIN_BLOCKS_HELP: &str = "write `min_blocks = 2`";
 const BLOCK_SIZE_HELP: &str =
     "write `block_size = 256`, `block_size = (16, 16)` or `block_size = (8, 8, 4)`";
 
-/// `name` or `name = value`.
+/// `name`, `name = value` or `name(list)`.
 struct Argument {
     name: Ident,
     value: Option<Expr>,
+    list: Option<TokenStream>,
 }
 
 impl Parse for Argument {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let name = input.parse()?;
+        let list = match input.peek(syn::token::Paren) {
+            true => Some(input.parse::<proc_macro2::Group>()?.stream()),
+            false => None,
+        };
         let value = match input.parse::<Option<Token![=]>>()? {
             Some(_) => Some(input.parse()?),
             None => None,
         };
-        Ok(Self { name, value })
+        Ok(Self { name, value, list })
     }
 }
 
-/// Reads the arguments. What is wrong is reported and has its default in the result.
-pub(crate) fn parse(attr: TokenStream, diags: &mut Diags) -> Options {
-    let mut options = Options { axes: 0, ..Options::DEFAULT };
+/// The arguments of the attribute, each given once.
+pub(crate) struct Arguments {
+    arguments: Vec<Argument>,
+    /// All of them.
+    pub(crate) at: SpanRange,
+}
+
+impl Arguments {
+    /// The list of an argument `name(list)`.
+    pub(crate) fn list(&self, name: &str) -> Option<&TokenStream> {
+        self.find(name)?.list.as_ref()
+    }
+
+    fn find(&self, name: &str) -> Option<&Argument> {
+        self.arguments.iter().find(|argument| argument.name == name)
+    }
+}
+
+/// Reads the arguments without their meaning.
+pub(crate) fn read(attr: TokenStream, diags: &mut Diags) -> Arguments {
     let empty_at = SpanRange::from(proc_macro2::Span::call_site());
     let at = if attr.is_empty() { empty_at } else { SpanRange::of(&attr) };
     let arguments = match Punctuated::<Argument, Token![,]>::parse_terminated.parse2(attr) {
@@ -67,30 +91,37 @@ pub(crate) fn parse(attr: TokenStream, diags: &mut Diags) -> Options {
         Err(error) => {
             let diag = Diag::new(Code::BadAttribute, error.span(), error.to_string());
             diags.push(diag.help(format!("`#[gpu_kernel]` takes {}", names())));
-            return Options { axes: 1, ..options };
+            return Arguments { arguments: Vec::new(), at };
         }
     };
-    let mut seen: Vec<String> = Vec::new();
-    let mut sized = false;
-    for argument in &arguments {
-        let name = argument.name.to_string();
-        sized |= name == "block_size";
-        if seen.contains(&name) {
+    let mut once: Vec<Argument> = Vec::new();
+    for argument in arguments {
+        let name = &argument.name;
+        if once.iter().any(|known| known.name == *name) {
             let message = format!("`{name}` is given twice");
-            let diag = Diag::new(Code::BadAttribute, argument.name.span(), message);
+            let diag = Diag::new(Code::BadAttribute, name.span(), message);
             diags.push(diag.help("remove one of them"));
-            continue;
+        } else {
+            once.push(argument);
         }
-        apply(argument, &name, &mut options, diags);
-        seen.push(name);
+    }
+    Arguments { arguments: once, at }
+}
+
+/// What the arguments mean in an instance. What is wrong is reported and has its default in the
+/// result.
+pub(crate) fn options(arguments: &Arguments, instance: &Instance, diags: &mut Diags) -> Options {
+    let mut options = Options { axes: 0, ..Options::DEFAULT };
+    for argument in &arguments.arguments {
+        apply(argument, instance, &mut options, diags);
     }
     if diags.is_empty() {
-        check_together(&arguments, &options, diags);
+        check_together(arguments, &options, diags);
     }
     // An argument that is wrong may have been meant as the size.
-    if !sized && diags.is_empty() {
+    if arguments.find("block_size").is_none() && diags.is_empty() {
         let message = "`#[gpu_kernel]` needs the size of a block";
-        diags.push(Diag::new(Code::BadBlockSize, at, message).help(BLOCK_SIZE_HELP));
+        diags.push(Diag::new(Code::BadBlockSize, arguments.at, message).help(BLOCK_SIZE_HELP));
     }
     options.axes = options.axes.max(1);
     options
@@ -100,11 +131,23 @@ fn names() -> String {
     NAMES.map(|name| format!("`{name}`")).join(", ")
 }
 
-fn apply(argument: &Argument, name: &str, options: &mut Options, diags: &mut Diags) {
+fn apply(argument: &Argument, instance: &Instance, options: &mut Options, diags: &mut Diags) {
+    let name = &*argument.name.to_string();
     match (name, &argument.value) {
-        ("block_size", Some(value)) => block_size(value, options, diags),
-        ("cluster", Some(value)) => cluster(value, options, diags),
-        ("min_blocks", Some(value)) => min_blocks(value, options, diags),
+        ("instances", _) if argument.list.is_some() => {}
+        ("instances", _) => {
+            let message = "`instances` needs a list";
+            let diag = Diag::new(Code::BadAttribute, argument.name.span(), message);
+            diags.push(diag.help("write `instances(N = [64, 128])`"));
+        }
+        (_, None) if argument.list.is_some() && NAMES.contains(&name) => {
+            let message = format!("`{name}` takes no list");
+            let diag = Diag::new(Code::BadAttribute, argument.name.span(), message);
+            diags.push(diag.help("remove the parentheses"));
+        }
+        ("block_size", Some(value)) => block_size(value, instance, options, diags),
+        ("cluster", Some(value)) => cluster(value, instance, options, diags),
+        ("min_blocks", Some(value)) => min_blocks(value, instance, options, diags),
         ("arch", Some(value)) => arch(value, options, diags),
         ("unchecked", None) => options.unchecked = true,
         ("fast_math", None) => options.fast_math = true,
@@ -144,21 +187,16 @@ fn inner(expr: &Expr) -> &Expr {
     }
 }
 
-fn number(expr: &Expr) -> Option<u32> {
-    match inner(expr) {
-        Expr::Lit(lit) => match &lit.lit {
-            Lit::Int(int) => int.base10_parse().ok(),
-            _ => None,
-        },
-        _ => None,
-    }
+/// A constant expression.
+fn number(expr: &Expr, instance: &Instance) -> Option<u32> {
+    u32::try_from(instance.number(expr)?).ok()
 }
 
-/// A literal, or a tuple of them.
-fn numbers(value: &Expr) -> Option<Vec<u32>> {
+/// A constant expression, or a tuple of them.
+fn numbers(value: &Expr, instance: &Instance) -> Option<Vec<u32>> {
     match inner(value) {
-        Expr::Tuple(tuple) => tuple.elems.iter().map(number).collect(),
-        one => number(one).map(|n| vec![n]),
+        Expr::Tuple(tuple) => tuple.elems.iter().map(|elem| number(elem, instance)).collect(),
+        one => number(one, instance).map(|n| vec![n]),
     }
 }
 
@@ -167,13 +205,9 @@ fn product(axes: &[u32]) -> u64 {
 }
 
 /// What one argument alone does not show.
-fn check_together(
-    arguments: &Punctuated<Argument, Token![,]>,
-    options: &Options,
-    diags: &mut Diags,
-) {
+fn check_together(arguments: &Arguments, options: &Options, diags: &mut Diags) {
     let at = |name: &str| {
-        let value = arguments.iter().find(|it| it.name == name).and_then(|it| it.value.as_ref());
+        let value = arguments.find(name).and_then(|it| it.value.as_ref());
         value.map_or_else(|| proc_macro2::Span::call_site().into(), SpanRange::of)
     };
     if product(&options.cluster) > 1 && options.sm < CLUSTER_SM {
@@ -192,13 +226,13 @@ fn check_together(
     }
 }
 
-fn cluster(value: &Expr, options: &mut Options, diags: &mut Diags) {
+fn cluster(value: &Expr, instance: &Instance, options: &mut Options, diags: &mut Diags) {
     let mut bad = |message: String, help: &str| {
         let diag = Diag::new(Code::BadAttribute, SpanRange::of(value), message);
         diags.push(diag.help(help));
     };
-    let Some(axes) = numbers(value).filter(|axes| (1..=3).contains(&axes.len())) else {
-        return bad("a cluster is one to three integer literals".into(), CLUSTER_HELP);
+    let Some(axes) = numbers(value, instance).filter(|axes| (1..=3).contains(&axes.len())) else {
+        return bad("a cluster is one to three integers".into(), CLUSTER_HELP);
     };
     match product(&axes) {
         0 => bad("a cluster has at least one block".into(), CLUSTER_HELP),
@@ -217,24 +251,26 @@ fn cluster(value: &Expr, options: &mut Options, diags: &mut Diags) {
     }
 }
 
-fn min_blocks(value: &Expr, options: &mut Options, diags: &mut Diags) {
-    match number(value) {
+fn min_blocks(value: &Expr, instance: &Instance, options: &mut Options, diags: &mut Diags) {
+    match number(value, instance) {
         Some(n @ 1..=MAX_BLOCKS) => options.min_blocks = Some(n),
         Some(_) | None => {
-            let message = format!("`min_blocks` is an integer literal from 1 to {MAX_BLOCKS}");
+            let message = format!("`min_blocks` is an integer from 1 to {MAX_BLOCKS}");
             let diag = Diag::new(Code::BadAttribute, SpanRange::of(value), message);
             diags.push(diag.help(MIN_BLOCKS_HELP));
         }
     }
 }
 
-fn block_size(value: &Expr, options: &mut Options, diags: &mut Diags) {
+fn block_size(value: &Expr, instance: &Instance, options: &mut Options, diags: &mut Diags) {
     let at = SpanRange::of(value);
     let mut bad = |message: String, help: &str| {
         diags.push(Diag::new(Code::BadBlockSize, at, message).help(help));
     };
-    let Some(axes) = numbers(value) else {
-        return bad("the size of a block is one to three integer literals".into(), BLOCK_SIZE_HELP);
+    let Some(axes) = numbers(value, instance) else {
+        let message = "the size of a block is one to three integers, or expressions of the kernel's \
+                       const parameters";
+        return bad(message.into(), BLOCK_SIZE_HELP);
     };
     if !(1..=3).contains(&axes.len()) {
         let message = format!("a block has one to three axes, not {}", axes.len());
@@ -286,7 +322,8 @@ mod tests {
 
     fn read(attr: TokenStream) -> (Options, Vec<Diag>) {
         let mut diags = Diags::new();
-        let options = parse(attr, &mut diags);
+        let arguments = super::read(attr, &mut diags);
+        let options = options(&arguments, &Instance::default(), &mut diags);
         (options, diags.take())
     }
 

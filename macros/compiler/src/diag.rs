@@ -260,6 +260,13 @@ impl Diags {
         self.list.iter().any(|diag| diag.code.rustc_agrees())
     }
 
+    /// Adds to the messages from a position on.
+    pub(crate) fn say_where(&mut self, from: usize, place: &str) {
+        for diag in self.list.iter_mut().skip(from) {
+            diag.message.push_str(place);
+        }
+    }
+
     /// Takes the list: the caller now answers for it.
     pub fn take(&mut self) -> Vec<Diag> {
         std::mem::take(&mut self.list)

@@ -3,27 +3,32 @@
 //! Names of ours are hygienic, so a parameter may be called `device`. All else is named by its
 //! path from `::firesteel`.
 
+pub(crate) mod generic;
+
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 
+use crate::Compiled;
 use crate::hir::{Param, ParamKind, Scalar, Signature};
 use crate::lower::{Lowered, Site, SiteKind};
 
 /// The module of a kernel.
-pub(crate) fn module(signature: &Signature, lowered: &Lowered, ptx: &str) -> TokenStream {
+pub(crate) fn module(compiled: &Compiled) -> TokenStream {
+    around(&compiled.signature, &compiled_items(compiled))
+}
+
+/// The items of one compiled kernel: its text, what the runtime knows of it, and `run`.
+fn compiled_items(Compiled { signature, lowered, ptx }: &Compiled) -> TokenStream {
     let constants = constants(signature);
     let kernel = kernel(signature, lowered);
     let run = run(signature, lowered.uses_channel);
-    around(
-        signature,
-        &quote! {
-            #constants
-            /// The kernel as PTX text.
-            pub const PTX: &str = #ptx;
-            #kernel
-            #run
-        },
-    )
+    quote! {
+        #constants
+        /// The kernel as PTX text.
+        pub const PTX: &str = #ptx;
+        #kernel
+        #run
+    }
 }
 
 /// The module of a kernel with errors: it can be called as the right one could, so that nothing
@@ -310,7 +315,7 @@ fn run(signature: &Signature, uses_channel: bool) -> TokenStream {
         n_args += if matches!(param.kind, ParamKind::Scalar { .. }) { 1 } else { 2 };
     }
     quote! {
-        fn run(
+        pub(super) fn run(
             #stream: &::firesteel::Stream, #config: ::firesteel::LaunchConfig, #(#params),*
         ) -> ::firesteel::Result<()> {
             #[allow(unused_mut)]

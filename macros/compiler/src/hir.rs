@@ -46,6 +46,8 @@ pub struct Kernel {
 pub struct Signature {
     /// The function's name, which becomes the module's.
     pub name: Ident,
+    /// The name in PTX: that of the function, with the arguments of the instance.
+    pub entry: String,
     /// The function's visibility, as written.
     pub vis: syn::Visibility,
     /// The function's own attributes (documentation, `#[allow]`, `#[cfg]`), as written.
@@ -99,6 +101,8 @@ pub struct Param {
     pub attrs: Vec<syn::Attribute>,
     /// The tokens of its type, as written.
     pub written: TokenStream,
+    /// The type parameter of a generic kernel that its type, or that of its elements, is.
+    pub generic: Option<Ident>,
     /// What it is.
     pub kind: ParamKind,
 }

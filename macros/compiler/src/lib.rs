@@ -10,12 +10,14 @@ mod expand;
 mod fold;
 pub mod hir;
 pub mod infer;
+mod instances;
 pub mod intrinsics;
 pub mod link;
 pub mod lower;
 pub mod parse;
 mod shadow;
 mod short_float;
+mod source;
 pub mod span;
 pub mod value;
 mod walk;
@@ -52,31 +54,55 @@ fn expand_kernel(
     linker: &mut link::Linker<'_>,
 ) -> TokenStream {
     let mut diags = Diags::new();
-    let Some((ast, facts)) = front(attr, item, linker, &mut diags) else {
+    let Some(source) = source::Source::read(attr, item, &mut diags) else {
         return diags.take_tokens();
     };
-    let shadow = shadow::shadow(&ast, &facts, linker.broken || diags.rustc_agrees());
-    let signature = ast.signature.clone();
-    let compiled = match diags.is_empty() && !linker.broken {
-        true => back(desugar::desugar(ast, &facts), &mut diags),
-        false => None,
-    };
-    let module = match compiled {
-        Some(Compiled { signature, lowered, ptx }) => expand::module(&signature, &lowered, &ptx),
-        None => expand::stub(&signature),
+    let (mut shadows, mut compiled) = (TokenStream::new(), Vec::new());
+    for (i, instance) in source.instances.iter().enumerate() {
+        let before = diags.iter().len();
+        let Some((ast, facts)) = front(&source, instance, linker, &mut diags) else {
+            return diags.take_tokens();
+        };
+        let show = shadow::Show {
+            editor_only: linker.broken || diags.rustc_agrees(),
+            // One shadow is enough to say what is unused.
+            quiet: i > 0,
+        };
+        shadows.extend(shadow::shadow(&ast, &facts, show));
+        if diags.is_empty() && !linker.broken {
+            compiled.extend(back(desugar::desugar(ast, &facts), &mut diags));
+        }
+        if i > 0 {
+            diags.say_where(before, &format!(" in the instance `{}`", instance.text()));
+        }
+        if compiled.len() <= i {
+            break;
+        }
+    }
+    let whole = compiled.len() == source.instances.len() && diags.is_empty();
+    let module = match compiled.as_slice() {
+        [one] if whole && !source.is_generic() => expand::module(one),
+        [_, ..] if whole => expand::generic::module(&source, &compiled),
+        _ if source.is_generic() => expand::generic::stub(&source),
+        _ => expand::stub(&source.stub_signature()),
     };
     let errors = diags.take_tokens();
-    quote::quote!(#module #shadow #errors)
+    quote::quote!(#module #shadows #errors)
 }
 
-/// Compiles the function under `#[gpu_kernel(attr)]` as far as the typed tree.
+/// Compiles the function under `#[gpu_kernel(attr)]` as far as the typed tree, of a generic one
+/// the first instance.
 ///
 /// # Errors
 /// What is wrong with it, all of it.
 pub fn analyze(attr: TokenStream, item: TokenStream) -> Result<hir::Kernel, Vec<diag::Diag>> {
     let (mut diags, links) = (Diags::new(), link::Links::default());
     let mut linker = link::Linker::new(&links);
-    let front = front(attr, item, &mut linker, &mut diags);
+    let source = source::Source::read(attr, item, &mut diags);
+    let front = source.as_ref().and_then(|source| {
+        let instance = source.instances.first()?;
+        front(source, instance, &mut linker, &mut diags)
+    });
     linker.report(&mut diags);
     match front {
         Some((ast, facts)) if diags.is_empty() => Ok(desugar::desugar(ast, &facts)),
@@ -146,13 +172,12 @@ fn back(kernel: hir::Kernel, diags: &mut Diags) -> Option<Compiled> {
 
 /// The passes of the front: a tree with its types, and reports.
 fn front(
-    attr: TokenStream,
-    item: TokenStream,
+    source: &source::Source,
+    instance: &instances::Instance,
     linker: &mut link::Linker<'_>,
     diags: &mut Diags,
 ) -> Option<(ast::Ast, infer::Facts)> {
-    let options = attr::parse(attr, diags);
-    let ast = parse::parse(options, item, linker, diags)?;
+    let ast = source.parse(instance, linker, diags);
     // What is wanted comes first: the kernel is read again when it is there.
     if linker.is_waiting() {
         return None;

@@ -84,6 +84,45 @@ pub fn shared<T: Scalar>(_len: usize) -> &'static mut Slice<T> {
     device_only()
 }
 
+/// An array in registers whose length is computed from the const parameters of a device function.
+#[derive(Clone, Copy, Debug)]
+pub struct Registers<T> {
+    elem: PhantomData<T>,
+}
+
+impl<T> Registers<T> {
+    /// The number of elements.
+    #[allow(clippy::len_without_is_empty, reason = "device code compares lengths")]
+    pub fn len(&self) -> usize {
+        let _ = self.elem;
+        device_only()
+    }
+}
+
+impl<T, I: Int> Index<I> for Registers<T> {
+    type Output = T;
+
+    fn index(&self, _: I) -> &T {
+        device_only()
+    }
+}
+
+impl<T, I: Int> IndexMut<I> for Registers<T> {
+    fn index_mut(&mut self, _: I) -> &mut T {
+        device_only()
+    }
+}
+
+/// `[value; N * 2]` in a device function with the const parameter `N`.
+pub fn registers<T>(_value: T) -> Registers<T> {
+    device_only()
+}
+
+/// The result of `f::<{ N * 2 }>(..)` in a device function with the const parameter `N`.
+pub fn any<T>() -> T {
+    device_only()
+}
+
 /// `value as B` where Rust's own `as` does not go: to and from `f16` and `bf16`.
 pub fn cast<A: Scalar, B: Scalar>(_value: A) -> B {
     device_only()

@@ -12,7 +12,7 @@ pub use half::{bf16, f16};
 
 pub use memory::{Lanes, Order, Scope, Slice};
 #[doc(hidden)]
-pub use memory::{cast, shared};
+pub use memory::{Registers, any, cast, registers, shared};
 
 mod sealed {
     /// Scalars are a closed set: the compiler knows each.

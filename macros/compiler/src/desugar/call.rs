@@ -46,7 +46,8 @@ impl Desugar<'_> {
     /// `len`, the one method that is in no row.
     fn len(&mut self, receiver: &Expr, ty: Ty, span: SpanRange) -> hir::Expr {
         if let ExprKind::Memory(memory, _) = receiver.kind {
-            return hir::Expr { kind: hir::ExprKind::Len(memory), ty, span };
+            let kind = hir::ExprKind::Len(self.memory(memory));
+            return hir::Expr { kind, ty, span };
         }
         match self.ty(receiver.id) {
             Ty::Array(_, len) => value(Value::int(Scalar::Usize, i128::from(len)), span),
@@ -58,7 +59,7 @@ impl Desugar<'_> {
         match &arg.kind {
             ExprKind::Scope(_, scope) => Arg::Scope(*scope),
             ExprKind::Order(_, order) => Arg::Order(*order),
-            ExprKind::Memory(memory, _) => Arg::Memory(*memory),
+            ExprKind::Memory(memory, _) => Arg::Memory(self.memory(*memory)),
             ExprKind::Ref(_, inner) => match &inner.kind {
                 ExprKind::Index(..) => {
                     let mut stmts = Vec::new();

@@ -1,16 +1,19 @@
 //! Branches, loops and jumps.
 
 use super::Desugar;
-use crate::ast::{Adapter, Expr, ExprKind, For, PatKind, Return};
+use crate::ast::{Adapter, Block, Expr, ExprKind, For, PatKind, Return};
 use crate::hir::{self, Rev};
 
 impl Desugar<'_> {
     pub(super) fn control(&mut self, expr: &Expr) -> hir::ExprKind {
         match &expr.kind {
-            ExprKind::If(cond, then, otherwise) => hir::ExprKind::If {
-                cond: Box::new(self.expr(cond)),
-                then: self.block(then),
-                otherwise: otherwise.as_ref().map(|it| self.as_block(it)),
+            ExprKind::If(cond, then, otherwise) => match self.facts.folded.get(&expr.id) {
+                Some(taken) => self.taken(*taken, then, otherwise.as_deref()),
+                None => hir::ExprKind::If {
+                    cond: Box::new(self.expr(cond)),
+                    then: self.block(then),
+                    otherwise: otherwise.as_ref().map(|it| self.as_block(it)),
+                },
             },
             ExprKind::Block(label, block) => hir::ExprKind::Block {
                 label: label.as_ref().map(|label| label.id),
@@ -38,6 +41,16 @@ impl Desugar<'_> {
             ExprKind::Return(None) => hir::ExprKind::Return,
             other => unreachable!("`expr` handles {other:?}"),
         }
+    }
+
+    /// The branch of a constant condition that is compiled.
+    fn taken(&mut self, taken: bool, then: &Block, otherwise: Option<&Expr>) -> hir::ExprKind {
+        let block = match otherwise {
+            _ if taken => self.block(then),
+            Some(otherwise) => self.as_block(otherwise),
+            None => return hir::ExprKind::Unit,
+        };
+        hir::ExprKind::Block { label: None, block }
     }
 
     /// An expression as the block that it is, or that holds it.

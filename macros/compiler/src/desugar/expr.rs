@@ -184,6 +184,7 @@ impl Desugar<'_> {
     }
 
     fn element(&mut self, memory: Memory, index: &Expr, ty: Ty, span: SpanRange) -> Place {
+        let memory = self.memory(memory);
         let root = Root::Element { memory, index: Box::new(self.expr(index)) };
         Place { root, path: Vec::new(), ty, span }
     }

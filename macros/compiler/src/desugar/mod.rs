@@ -8,7 +8,7 @@ mod expr;
 mod matches;
 
 use crate::ast::{Ast, Block, Let, NodeId, Pat, PatKind, Stmt};
-use crate::hir::{self, LocalId, Place, Root, SpanRange, Step, Ty};
+use crate::hir::{self, LocalId, Memory, Place, Root, SharedId, SpanRange, Step, Ty};
 use crate::infer::{Constant, Facts};
 use crate::value::{Scalar, Value};
 
@@ -20,7 +20,7 @@ pub(crate) fn desugar(ast: Ast, facts: &Facts) -> hir::Kernel {
         mutable: local.mutable,
         span: local.ident.span().into(),
     });
-    let mut cx = Desugar { facts, locals: locals.collect() };
+    let mut cx = Desugar { facts, locals: locals.collect(), shared: shared_ids(facts) };
     let body = cx.block(&ast.body);
     let (locals, shared) = (cx.locals, shared(&ast, facts));
     hir::Kernel { locals, shared, n_loops: ast.n_loops, body, signature: ast.signature }
@@ -33,7 +33,8 @@ fn shared(ast: &Ast, facts: &Facts) -> Vec<hir::Shared> {
             unreachable!("`infer` evaluated the length of every shared array")
         }
     };
-    let shared = ast.shared.iter().map(|shared| hir::Shared {
+    let compiled = ast.shared.iter().zip(&facts.shared).filter(|(_, compiled)| **compiled);
+    let shared = compiled.map(|(shared, _)| hir::Shared {
         name: shared.ident.to_string(),
         elem: shared.elem,
         len: shared.len.map(len),
@@ -42,9 +43,20 @@ fn shared(ast: &Ast, facts: &Facts) -> Vec<hir::Shared> {
     shared.collect()
 }
 
+/// The number of each shared array among those that are compiled.
+fn shared_ids(facts: &Facts) -> Vec<SharedId> {
+    let number = |next: &mut usize, compiled: &bool| {
+        let id = SharedId(*next);
+        *next += usize::from(*compiled);
+        Some(id)
+    };
+    facts.shared.iter().scan(0, number).collect()
+}
+
 struct Desugar<'a> {
     facts: &'a Facts,
     locals: Vec<hir::Local>,
+    shared: Vec<SharedId>,
 }
 
 impl Desugar<'_> {
@@ -56,6 +68,13 @@ impl Desugar<'_> {
         match self.ty(id).scalar() {
             Some(scalar) => scalar,
             None => unreachable!("`infer` demanded a scalar here"),
+        }
+    }
+
+    fn memory(&self, memory: Memory) -> Memory {
+        match memory {
+            Memory::Slice(_) => memory,
+            Memory::Shared(id) => Memory::Shared(self.shared[id.0]),
         }
     }
 

@@ -5,7 +5,7 @@ use proc_macro2::{Ident, Span};
 use super::Infer;
 use super::check::{CONVERT, Indexed, Pending};
 use super::ty::{Kind, Ty};
-use crate::ast::{Call, Expr, ExprKind, Generic, Inline, InlineArg};
+use crate::ast::{Call, Expr, ExprKind, Generic};
 use crate::diag::Code;
 use crate::intrinsics::{self, Class, Fill, Op, Row, SigTy};
 use crate::span::SpanRange;
@@ -337,48 +337,6 @@ impl<'a> Infer<'a> {
         ) {
             self.expr(arg);
         }
-    }
-}
-
-impl<'a> Infer<'a> {
-    /// A device function: its arguments against its parameters, its body against its result.
-    pub(super) fn inline(&mut self, inline: &'a Inline) -> Ty {
-        for arg in &inline.args {
-            match arg {
-                InlineArg::Value { pat, ty, expr } => {
-                    let want = self.written(ty);
-                    if let Some(expr) = expr {
-                        let got = self.value(expr);
-                        self.expect(&want, &got, expr.span);
-                    }
-                    self.pat(pat, &want);
-                }
-                InlineArg::Memory { elem, mutable, expr: Some(expr), .. } => {
-                    self.whole_memory(*elem, *mutable, expr);
-                }
-                InlineArg::Memory { expr: None, .. } => {}
-            }
-        }
-        let want = self.written(&inline.ret);
-        self.breaks[inline.label.0] = Some(want.clone());
-        let got = self.block(&inline.body);
-        let at = inline.body.tail.as_ref().map_or(inline.body.span, |tail| tail.span);
-        self.expect(&want, &got, at);
-        want
-    }
-
-    /// A slice or shared array as the argument of a device function. `parse` made sure that it
-    /// is one.
-    fn whole_memory(&mut self, elem: Scalar, mutable: bool, arg: &'a Expr) {
-        let ExprKind::Memory(memory, name) = &arg.kind else { return };
-        let (got, writable) = self.memory(*memory);
-        if mutable && !writable {
-            let message = format!("the slice `{name}` cannot be written");
-            let help = format!("make the parameter `{name}: &mut [{got}]`");
-            self.error(Code::WriteToShared, arg.span, message, help);
-            self.excused.push(*memory);
-        }
-        self.expect(&Ty::Scalar(elem), &Ty::Scalar(got), arg.span);
     }
 }
 

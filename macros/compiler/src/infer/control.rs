@@ -1,8 +1,10 @@
 //! The types of blocks, branches, loops and patterns.
 
-use super::Infer;
 use super::ty::Ty;
-use crate::ast::{Adapter, Arm, Block, Expr, ExprKind, For, Let, Pat, PatKind, Return, Stmt};
+use super::{Constant, Infer, consteval};
+use crate::ast::{
+    Adapter, Arm, Block, Expr, ExprKind, For, Let, NodeId, Pat, PatKind, Return, Stmt,
+};
 use crate::diag::Code;
 use crate::hir::LoopId;
 use crate::intrinsics::Class;
@@ -14,7 +16,9 @@ use super::check::{CONVERT, Pending};
 impl<'a> Infer<'a> {
     pub(super) fn control(&mut self, expr: &'a Expr) -> Ty {
         match &expr.kind {
-            ExprKind::If(cond, then, otherwise) => self.branch(cond, then, otherwise.as_deref()),
+            ExprKind::If(cond, then, otherwise) => {
+                self.branch(expr.id, cond, then, otherwise.as_deref())
+            }
             ExprKind::Block(None, block) => self.block(block),
             ExprKind::Block(Some(label), block) => {
                 let ty = self.block(block);
@@ -95,7 +99,10 @@ impl<'a> Infer<'a> {
     /// Whether the statement does not end.
     fn stmt(&mut self, stmt: &'a Stmt) -> bool {
         match stmt {
-            Stmt::Shared(..) => false,
+            Stmt::Shared(id, _) => {
+                self.shared_array(*id);
+                false
+            }
             Stmt::Let(it) => self.let_stmt(it),
             Stmt::Expr(expr, semi) => {
                 let ty = self.expr(expr);
@@ -134,22 +141,68 @@ impl<'a> Infer<'a> {
         }
     }
 
-    fn branch(&mut self, cond: &'a Expr, then: &'a Block, otherwise: Option<&'a Expr>) -> Ty {
+    /// A condition that is constant, with its value if that can be found here.
+    fn constant_condition(&mut self, cond: &'a Expr) -> Option<bool> {
+        // Its types depend on nothing around it, so they are settled at once.
+        let mark = self.vars.mark();
+        let pending = std::mem::take(&mut self.pending);
+        let before = self.diags.iter().len();
         self.condition(cond);
-        let a = self.block(then);
-        let then_at = then.tail.as_ref().map_or(then.span, |tail| tail.span);
-        let Some(otherwise) = otherwise else {
-            if !self.coerce(&Ty::Unit, &a) {
-                let message = format!(
-                    "an `if` without `else` has no value, but this is {}",
-                    self.vars.show(&a)
-                );
-                let help = "add an `else`, or end the line with `;`";
-                self.error(Code::MismatchedTypes, then_at, message, help);
-                return Ty::Error;
+        self.solve();
+        self.vars.default_from(mark);
+        self.check_pending();
+        self.pending = pending;
+        if self.diags.iter().len() > before {
+            return None;
+        }
+        match consteval::eval(self, cond) {
+            Ok(Constant::Scalar(value)) => Some(value.as_bool()),
+            Ok(Constant::Tuple(_) | Constant::Array(_)) | Err(_) => None,
+        }
+    }
+
+    /// The branch of a constant condition that is taken; the other is not compiled.
+    fn taken(&mut self, taken: bool, then: &'a Block, otherwise: Option<&'a Expr>) -> Ty {
+        match otherwise {
+            Some(_) if taken => self.block(then),
+            Some(otherwise) => self.expr(otherwise),
+            None if taken => {
+                let ty = self.block(then);
+                self.without_else(then, &ty)
             }
+            None => Ty::Unit,
+        }
+    }
+
+    fn without_else(&mut self, then: &'a Block, ty: &Ty) -> Ty {
+        if self.coerce(&Ty::Unit, ty) {
             return Ty::Unit;
-        };
+        }
+        let at = then.tail.as_ref().map_or(then.span, |tail| tail.span);
+        let message =
+            format!("an `if` without `else` has no value, but this is {}", self.vars.show(ty));
+        let help = "add an `else`, or end the line with `;`";
+        self.error(Code::MismatchedTypes, at, message, help);
+        Ty::Error
+    }
+
+    fn branch(
+        &mut self,
+        id: NodeId,
+        cond: &'a Expr,
+        then: &'a Block,
+        otherwise: Option<&'a Expr>,
+    ) -> Ty {
+        if is_constant(cond) {
+            if let Some(taken) = self.constant_condition(cond) {
+                self.folded.insert(id, taken);
+                return self.taken(taken, then, otherwise);
+            }
+        } else {
+            self.condition(cond);
+        }
+        let a = self.block(then);
+        let Some(otherwise) = otherwise else { return self.without_else(then, &a) };
         let b = self.expr(otherwise);
         self.join(&a, &b).unwrap_or_else(|| {
             let (a, b) = (self.vars.show(&a), self.vars.show(&b));
@@ -301,6 +354,47 @@ impl<'a> Infer<'a> {
             let message = "a `match` compares integers and `bool`, not floats";
             self.error(Code::BadPattern, at, message, "compare floats with `if`");
         }
+    }
+}
+
+/// Whether the expression mentions nothing but constants.
+fn is_constant(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Lit(_) | ExprKind::Const(..) | ExprKind::Associated(..) => true,
+        ExprKind::Unary(_, _, inner)
+        | ExprKind::Cast(inner, _)
+        | ExprKind::From(_, _, inner)
+        | ExprKind::Field(inner, _) => is_constant(inner),
+        ExprKind::Binary(_, _, left, right)
+        | ExprKind::Logic(_, _, left, right)
+        | ExprKind::Index(left, right) => is_constant(left) && is_constant(right),
+        ExprKind::Method(receiver, _, args) => {
+            is_constant(receiver) && args.iter().all(is_constant)
+        }
+        ExprKind::Tuple(elems) | ExprKind::Array(elems) => elems.iter().all(is_constant),
+        ExprKind::Local(..)
+        | ExprKind::Memory(..)
+        | ExprKind::Scope(..)
+        | ExprKind::Order(..)
+        | ExprKind::Repeat(..)
+        | ExprKind::Ref(..)
+        | ExprKind::Call(_)
+        | ExprKind::Inline(_)
+        | ExprKind::Vector { .. }
+        | ExprKind::If(..)
+        | ExprKind::Block(..)
+        | ExprKind::Loop(..)
+        | ExprKind::While(..)
+        | ExprKind::For(_)
+        | ExprKind::Match(..)
+        | ExprKind::Break(..)
+        | ExprKind::Continue(..)
+        | ExprKind::Return(_)
+        | ExprKind::Assign(..)
+        | ExprKind::AssignOp(..)
+        | ExprKind::Assert(..)
+        | ExprKind::Print(..)
+        | ExprKind::Error(_) => false,
     }
 }
 

@@ -11,11 +11,14 @@ mod check;
 mod consteval;
 mod control;
 mod expr;
+mod inline;
 mod literal;
 mod place;
 mod ty;
 
-use crate::ast::{Ast, ConstId, Expr, LocalDecl, TyExpr, TyExprKind};
+use std::collections::HashMap;
+
+use crate::ast::{Ast, ConstId, Expr, LocalDecl, NodeId, TyExpr, TyExprKind};
 use crate::diag::{Code, Diag, Diags};
 use crate::hir;
 use crate::hir::LoopId;
@@ -34,8 +37,25 @@ pub struct Facts {
     pub nodes: Vec<hir::Ty>,
     /// The type of each variable.
     pub locals: Vec<hir::Ty>,
-    /// The value of each constant; `None` if it was reported.
+    /// The value of each constant; `None` if it was reported, or never needed.
     pub consts: Vec<Option<Constant>>,
+    /// The `if`s whose conditions are constant, with their values. The other branch has no types.
+    pub folded: HashMap<NodeId, bool>,
+    /// Whether each shared array is declared in code that is compiled.
+    pub shared: Vec<bool>,
+}
+
+impl Facts {
+    /// Of a generic function by itself, whose types depend on its callers.
+    pub(crate) fn unknown(ast: &Ast) -> Self {
+        Self {
+            nodes: vec![hir::Ty::Error; ast.n_nodes],
+            locals: vec![hir::Ty::Error; ast.locals.len()],
+            consts: vec![None; ast.consts.len()],
+            folded: HashMap::new(),
+            shared: vec![true; ast.shared.len()],
+        }
+    }
 }
 
 /// A constant on its way.
@@ -59,35 +79,35 @@ struct Infer<'a> {
     /// The type of the `break`s of each loop, once there is one.
     breaks: Vec<Option<Ty>>,
     pending: Vec<Pending<'a>>,
+    folded: HashMap<NodeId, bool>,
+    shared: Vec<bool>,
+    /// The size of the static shared arrays so far.
+    shared_bytes: u64,
     /// Memory that a device function writes and may not, which was reported at the call.
     excused: Vec<hir::Memory>,
 }
 
 /// Finds the types. What does not fit is reported and has the type `Error`.
 pub fn infer(ast: &Ast, diags: &mut Diags) -> Facts {
-    let mut vars = Vars::default();
-    let local = |local: &LocalDecl| match local.param {
-        Some(scalar) => Ty::Scalar(scalar),
-        None => vars.fresh(Kind::Any),
-    };
+    // A variable takes its type where its pattern stands, if that is compiled.
+    let local = |local: &LocalDecl| local.param.map_or(Ty::Error, Ty::Scalar);
     let locals = ast.locals.iter().map(local).collect();
     let mut cx = Infer {
         ast,
         diags,
-        vars,
+        vars: Vars::default(),
         nodes: vec![Ty::Error; ast.n_nodes],
         spans: vec![None; ast.n_nodes],
         locals,
         consts: ast.consts.iter().map(|_| ConstState::Open).collect(),
         breaks: vec![None; ast.n_loops],
         pending: Vec::new(),
+        folded: HashMap::new(),
+        shared: vec![false; ast.shared.len()],
+        shared_bytes: 0,
         excused: Vec::new(),
     };
-    cx.shared_memory();
     cx.kernel_body();
-    for id in 0..ast.consts.len() {
-        cx.const_value(ConstId(id));
-    }
     cx.settle();
     cx.finish()
 }
@@ -191,7 +211,7 @@ impl<'a> Infer<'a> {
 
     /// The value of a constant that is a length.
     fn length(&mut self, id: ConstId) -> Option<u32> {
-        let at = self.ast.consts[id.0].expr.span;
+        let at = self.ast.consts[id.0].span;
         let Some(Constant::Scalar(value)) = self.const_value(id) else { return None };
         if !value.ty().is_int() {
             let message = format!("a length is an integer, not `{}`", value.ty());
@@ -216,17 +236,13 @@ impl<'a> Infer<'a> {
             ConstState::Active => {
                 let name = decl.ident.as_ref().map(ToString::to_string).unwrap_or_default();
                 let message = format!("the value of the constant `{name}` needs itself");
-                self.error(
-                    Code::BadConstant,
-                    decl.expr.span,
-                    message,
-                    "give it a value of its own",
-                );
+                self.error(Code::BadConstant, decl.span, message, "give it a value of its own");
                 return None;
             }
             ConstState::Open => self.consts[id.0] = ConstState::Active,
         }
-        let value = self.const_init(&decl.ty, &decl.expr);
+        // A parameter without a value was reported at its call.
+        let value = decl.expr.as_ref().and_then(|expr| self.const_init(&decl.ty, expr));
         self.consts[id.0] = ConstState::Done(value.clone());
         value
     }
@@ -257,23 +273,21 @@ impl<'a> Infer<'a> {
         }
     }
 
-    /// The sizes of the shared arrays.
-    fn shared_memory(&mut self) {
+    /// A shared array that is declared in code that is compiled.
+    fn shared_array(&mut self, id: hir::SharedId) {
         const LIMIT: u64 = 48 * 1024;
-        let mut bytes = 0;
-        for shared in &self.ast.shared {
-            let Some(id) = shared.len else { continue };
-            let Some(len) = self.length(id) else { continue };
-            bytes += u64::from(len) * u64::from(shared.elem.bytes());
-            if bytes > LIMIT {
-                let message = format!(
-                    "static shared memory is at most {LIMIT} bytes per block; with this array it \
-                     is {bytes}"
-                );
-                let help = "use `dynamic_shared!` and give its size at the launch";
-                self.error(Code::TooMuchSharedMemory, shared.span, message, help);
-                return;
-            }
+        let decl = &self.ast.shared[id.0];
+        self.shared[id.0] = true;
+        let Some(len) = decl.len.and_then(|len| self.length(len)) else { return };
+        let before = self.shared_bytes;
+        self.shared_bytes += u64::from(len) * u64::from(decl.elem.bytes());
+        if before <= LIMIT && self.shared_bytes > LIMIT {
+            let message = format!(
+                "static shared memory is at most {LIMIT} bytes per block; with this array it is {}",
+                self.shared_bytes
+            );
+            let help = "use `dynamic_shared!` and give its size at the launch";
+            self.error(Code::TooMuchSharedMemory, decl.span, message, help);
         }
     }
 
@@ -309,7 +323,8 @@ impl<'a> Infer<'a> {
             ConstState::Done(value) => value,
             ConstState::Open | ConstState::Active => None,
         });
-        Facts { nodes, locals, consts: consts.collect() }
+        let (folded, shared) = (std::mem::take(&mut self.folded), std::mem::take(&mut self.shared));
+        Facts { nodes, locals, consts: consts.collect(), folded, shared }
     }
 
     fn loop_type(&mut self, id: LoopId) -> Option<Ty> {

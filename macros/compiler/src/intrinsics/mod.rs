@@ -101,6 +101,12 @@ pub fn function(path: &[&str]) -> Option<&'static Row> {
     }
 }
 
+/// The free function whose name is most like this one, if one is near enough to be meant.
+pub(crate) fn near(name: &str) -> Option<&'static str> {
+    let free = rows().filter(|row| row.kind.is_free());
+    crate::diag::nearest(name, free.map(|row| row.name))
+}
+
 /// The method of this name.
 pub fn method(name: &str) -> Option<&'static Row> {
     rows().find(|row| row.name == name && row.kind.is_method())

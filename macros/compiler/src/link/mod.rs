@@ -189,12 +189,30 @@ fn run(job: Job) -> TokenStream {
 }
 
 fn probes(wanted: &[syn::Path]) -> TokenStream {
+    let last = |path: &syn::Path| path.segments.last().map(|last| last.ident.to_string());
+    let is_constant =
+        |path: &&syn::Path| last(path).is_some_and(|name| crate::parse::is_constant_name(&name));
+    let constants = wanted.iter().filter(is_constant);
+    // A function may be generic, and then it is no value without its arguments. But it is a macro,
+    // and so is, here, the intrinsic that was perhaps meant.
+    let functions = wanted.iter().filter(|path| !is_constant(path)).filter_map(|path| {
+        let near = crate::intrinsics::near(&path.get_ident()?.to_string())?;
+        let near = Ident::new(near, Span::call_site());
+        Some(quote! {
+            const _: () = {
+                #[allow(unused_imports)]
+                use ::firesteel::expansion::nothing as #near;
+                #path! { {::firesteel::expansion::nothing} }
+            };
+        })
+    });
     quote! {
         const _: fn() = || {
             #[allow(unused_imports)]
             use ::firesteel::dsl::*;
-            #(let _ = &#wanted;)*
+            #(let _ = &#constants;)*
         };
+        #(#functions)*
     }
 }
 
@@ -227,7 +245,9 @@ pub(crate) fn check(item: TokenStream, diags: &mut Diags) {
         linker.own = Some(function.sig.ident.clone());
         if crate::parse::device_shape(&function, &mut linker, diags) {
             let ast = crate::parse::device_function(&function, &mut linker, diags);
-            crate::infer::infer(&ast, diags);
+            if function.sig.generics.params.is_empty() {
+                crate::infer::infer(&ast, diags);
+            }
         }
     } else if let Ok(item) = syn::parse2::<syn::ItemConst>(item) {
         linker.own = Some(item.ident.clone());
@@ -257,7 +277,11 @@ fn device_function(function: &syn::ItemFn, linker: &mut Linker<'_>) -> TokenStre
         diags.take();
         return TokenStream::new();
     }
-    let facts = crate::infer::infer(&ast, &mut diags);
+    let facts = match function.sig.generics.params.is_empty() {
+        true => crate::infer::infer(&ast, &mut diags),
+        // Where it is called, it has types.
+        false => crate::infer::Facts::unknown(&ast),
+    };
     let broken = linker.broken || !diags.is_empty();
     let editor_only = linker.broken || diags.rustc_agrees();
     let shadow = crate::shadow::function(function, &ast, &facts, editor_only);

@@ -127,7 +127,7 @@ fn read_locals(kernel: &Kernel) -> HashSet<LocalId> {
 
 impl<'k> Lower<'k> {
     fn new(kernel: &'k Kernel) -> Self {
-        let mut ptx = Builder::kernel(&entry::identifier(&kernel.signature.name.to_string()));
+        let mut ptx = Builder::kernel(&entry::identifier(&kernel.signature.entry));
         let exit = ptx.label();
         Self {
             kernel,

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use proc_macro2::Ident;
 use syn::{FnArg, ItemFn, Pat, ReturnType};
 
+use super::generics::Generics;
 use super::pat::At;
 use super::scope::{Def, Scopes};
 use super::{Parser, Returns};
@@ -82,9 +83,12 @@ impl Parser<'_, '_> {
             self.error(Code::WrongArity, SpanRange::of(path), message, help);
             return self.node(ExprKind::Error(args), span);
         }
+        let Some(generics) = self.generic_arguments(path, function) else {
+            return self.node(ExprKind::Error(args), span);
+        };
         self.inside.push(Rc::clone(item));
         let args = args.into_iter().map(Some).collect();
-        let inline = self.device_body(path.clone(), function, args);
+        let inline = self.device_body(path.clone(), function, generics, args);
         self.inside.pop();
         self.node(ExprKind::Inline(Box::new(inline)), span)
     }
@@ -94,10 +98,14 @@ impl Parser<'_, '_> {
         &mut self,
         path: syn::Path,
         function: &ItemFn,
+        generics: Generics,
         args: Vec<Option<Expr>>,
     ) -> Inline {
         let label = self.loop_id();
         let caller = self.enter_device(label);
+        for (name, def) in generics.names {
+            self.scopes.define(name, def);
+        }
         let params = function.sig.inputs.iter().zip(args);
         let args = params.filter_map(|(param, arg)| self.device_arg(param, arg)).collect();
         let ret = match &function.sig.output {
@@ -109,7 +117,7 @@ impl Parser<'_, '_> {
         };
         let body = self.block(&function.block);
         (self.scopes, self.returns) = (caller.scopes, caller.returns);
-        Inline { path, args, label, ret, body }
+        Inline { path, open: generics.open, written: generics.written, args, label, ret, body }
     }
 
     fn enter_device(&mut self, label: LoopId) -> Caller {
@@ -161,6 +169,7 @@ impl Parser<'_, '_> {
             name: name.clone(),
             attrs: Vec::new(),
             written: quote::ToTokens::to_token_stream(name),
+            generic: None,
             kind: ParamKind::Slice { elem, mutable },
         });
         ParamId(self.slices.len() - 1)
@@ -205,8 +214,8 @@ impl Parser<'_, '_> {
     pub(super) fn const_item(&mut self, item: &syn::ItemConst) -> ConstId {
         let ty = self.ty(&item.ty);
         let expr = self.const_expr(&item.expr);
-        self.consts.push(ConstDecl { ident: Some(item.ident.clone()), ty, expr });
-        ConstId(self.consts.len() - 1)
+        let (ident, span) = (Some(item.ident.clone()), expr.span);
+        self.declare_const(ConstDecl { ident, ty, expr: Some(expr), span })
     }
 
     /// `return` in a device function.

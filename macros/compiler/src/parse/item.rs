@@ -9,6 +9,7 @@ use super::{Parser, Returns};
 use crate::ast::{Block, LocalDecl, TyExprKind};
 use crate::diag::{Code, Diag, Diags};
 use crate::hir::{Memory, Options, Param, ParamId, ParamKind, Signature};
+use crate::instances::Instance;
 use crate::span::SpanRange;
 use crate::value::Scalar;
 
@@ -28,7 +29,12 @@ pub(super) fn not_a_function(item: TokenStream, error: &syn::Error, diags: &mut 
 }
 
 impl Parser<'_, '_> {
-    pub(super) fn signature(&mut self, options: Options, function: &ItemFn) -> Signature {
+    pub(super) fn signature(
+        &mut self,
+        options: Options,
+        function: &ItemFn,
+        instance: &Instance,
+    ) -> Signature {
         self.shape(function);
         let generic: Vec<_> = function.sig.generics.type_params().map(|it| &it.ident).collect();
         let mut params = Vec::new();
@@ -37,6 +43,7 @@ impl Parser<'_, '_> {
         }
         Signature {
             name: function.sig.ident.clone(),
+            entry: instance.entry(&function.sig.ident),
             vis: function.vis.clone(),
             attrs: function.attrs.clone(),
             options,
@@ -84,7 +91,7 @@ impl Parser<'_, '_> {
             let (what, help) = match param {
                 GenericParam::Lifetime(_) => ("has no lifetimes", "write `&[T]` without one"),
                 GenericParam::Type(_) => ("has no generic types", "write one for each type"),
-                GenericParam::Const(_) => ("has no const generics", "pass it as an argument"),
+                GenericParam::Const(_) => continue,
             };
             self.bad_signature(noun, param, what, help);
         }
@@ -105,7 +112,7 @@ impl Parser<'_, '_> {
             let (what, help) = match param {
                 GenericParam::Lifetime(_) => ("has no lifetimes", "write `&[T]` without one"),
                 GenericParam::Type(_) => ("has no generic types", "write one kernel per type"),
-                GenericParam::Const(_) => ("has no const generics", "use a `const` in the body"),
+                GenericParam::Const(_) => continue,
             };
             self.bad_signature(noun, param, what, help);
         }
@@ -150,6 +157,7 @@ impl Parser<'_, '_> {
             name: name.ident.clone(),
             attrs: input.attrs.clone(),
             written: input.ty.to_token_stream(),
+            generic: None,
             kind,
         })
     }

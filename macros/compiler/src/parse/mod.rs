@@ -8,6 +8,7 @@ mod attributes;
 mod control;
 mod device;
 mod expr;
+mod generics;
 mod item;
 mod lit;
 mod macros;
@@ -28,21 +29,16 @@ use crate::ast::{
 };
 use crate::diag::{Code, Diag, Diags};
 use crate::hir::{LocalId, LoopId, Options, Param, Signature};
+use crate::instances::Instance;
 use crate::link::{Item, Linker};
 use crate::span::SpanRange;
 use scope::Scopes;
 
 pub use path::associated_constant;
+pub(crate) use path::is_constant_name;
 
-/// Reads the function under the attribute.
-///
-/// `None` if it is no function, or a method. Otherwise reports say whether the tree is sound.
-pub fn parse(
-    options: Options,
-    item: TokenStream,
-    linker: &mut Linker<'_>,
-    diags: &mut Diags,
-) -> Option<Ast> {
+/// The function under the attribute; `None` if it is no function, or a method.
+pub(crate) fn function(item: TokenStream, diags: &mut Diags) -> Option<syn::ItemFn> {
     let function: syn::ItemFn = match syn::parse2(item.clone()) {
         Ok(function) => function,
         Err(error) => {
@@ -57,10 +53,22 @@ pub fn parse(
         // A module cannot stand in an `impl` either, so nothing else is made of it.
         return None;
     }
+    Some(function)
+}
+
+/// Reads an instance of a kernel. Reports say whether the tree is sound.
+pub(crate) fn kernel(
+    options: Options,
+    function: &syn::ItemFn,
+    instance: &Instance,
+    linker: &mut Linker<'_>,
+    diags: &mut Diags,
+) -> Ast {
     let mut cx = Parser::new(linker, diags);
-    let signature = cx.signature(options, &function);
+    let params = cx.instance(instance);
+    let signature = cx.signature(options, function, instance);
     let body = cx.body(&function.block);
-    Some(cx.finish(signature, body))
+    Ast { params, ..cx.finish(signature, body) }
 }
 
 /// Whether a function can be one of the device, going by its signature. If not, it is reported.
@@ -82,12 +90,14 @@ pub(crate) fn device_function(
     let mut cx = Parser::new(linker, diags);
     cx.check_attributes(&function.block);
     let args = function.sig.inputs.iter().map(|_| None).collect();
-    let inline = cx.device_body(function.sig.ident.clone().into(), function, args);
+    let generics = cx.generic_parameters(function);
+    let inline = cx.device_body(function.sig.ident.clone().into(), function, generics, args);
     let span = inline.body.span;
     let call = cx.node(ExprKind::Inline(Box::new(inline)), span);
     let body = Block { consts: Vec::new(), stmts: vec![Stmt::Expr(call, true)], tail: None, span };
     let signature = Signature {
         name: function.sig.ident.clone(),
+        entry: function.sig.ident.to_string(),
         vis: function.vis.clone(),
         attrs: function.attrs.clone(),
         options: Options::DEVICE,
@@ -103,11 +113,12 @@ pub(crate) fn device_constant(
     diags: &mut Diags,
 ) -> Ast {
     let mut cx = Parser::new(linker, diags);
-    cx.const_item(item);
+    let consts = vec![cx.const_item(item)];
     let span = item.ident.span().into();
-    let body = Block { consts: Vec::new(), stmts: Vec::new(), tail: None, span };
+    let body = Block { consts, stmts: Vec::new(), tail: None, span };
     let signature = Signature {
         name: item.ident.clone(),
+        entry: item.ident.to_string(),
         vis: item.vis.clone(),
         attrs: Vec::new(),
         options: Options::DEVICE,
@@ -167,6 +178,7 @@ impl<'a, 'b> Parser<'a, 'b> {
     fn finish(self, signature: Signature, body: Block) -> Ast {
         Ast {
             signature,
+            params: Vec::new(),
             locals: self.locals,
             shared: self.shared,
             consts: self.consts,
@@ -213,12 +225,17 @@ impl<'a, 'b> Parser<'a, 'b> {
         LocalId(self.locals.len() - 1)
     }
 
+    fn declare_const(&mut self, decl: ConstDecl) -> ConstId {
+        self.consts.push(decl);
+        ConstId(self.consts.len() - 1)
+    }
+
     /// Notes a constant and reads its value where no variable is visible.
     fn anonymous_const(&mut self, ty: TyExprKind, expr: &syn::Expr) -> ConstId {
         let expr = self.const_expr(expr);
         let ty = TyExpr { kind: ty, span: expr.span };
-        self.consts.push(ConstDecl { ident: None, ty, expr });
-        ConstId(self.consts.len() - 1)
+        let span = expr.span;
+        self.declare_const(ConstDecl { ident: None, ty, expr: Some(expr), span })
     }
 
     fn const_expr(&mut self, expr: &syn::Expr) -> Expr {

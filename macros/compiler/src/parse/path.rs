@@ -103,7 +103,7 @@ const HOST_MACROS: [&str; 14] = [
 ];
 
 /// Whether Rust's convention makes the name that of a constant.
-pub(super) fn is_constant_name(name: &str) -> bool {
+pub(crate) fn is_constant_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_uppercase())
         && name.chars().all(|c| c.is_ascii_uppercase() || c == '_' || c.is_ascii_digit())
 }

@@ -58,10 +58,9 @@ impl Parser<'_, '_> {
         let mut ids = Vec::new();
         for item in &items {
             let span = SpanRange::from(item.ident.span());
-            let expr = self.error_node(span);
             let ty = TyExpr { kind: TyExprKind::Error, span };
-            self.consts.push(ConstDecl { ident: Some(item.ident.clone()), ty, expr });
-            let id = ConstId(self.consts.len() - 1);
+            let ident = Some(item.ident.clone());
+            let id = self.declare_const(ConstDecl { ident, ty, expr: None, span });
             self.scopes.define(item.ident.to_string(), Def::Const(id));
             ids.push(id);
         }
@@ -69,7 +68,7 @@ impl Parser<'_, '_> {
             let ty = self.ty(&item.ty);
             let expr = self.const_expr(&item.expr);
             let slot = &mut self.consts[id.0];
-            (slot.ty, slot.expr) = (ty, expr);
+            (slot.ty, slot.span, slot.expr) = (ty, expr.span, Some(expr));
         }
         ids
     }

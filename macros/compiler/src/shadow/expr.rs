@@ -77,7 +77,11 @@ impl Shadow<'_> {
                 quote_spanned!(span=> [#(#elems),*])
             }
             ExprKind::Repeat(elem, len) => {
-                let (elem, len) = (self.expr(elem), self.length(*len));
+                let elem = self.expr(elem);
+                if self.is_computed(*len) {
+                    return quote_spanned!(span=> ::firesteel::dsl::registers(#elem));
+                }
+                let len = self.length(*len);
                 quote_spanned!(span=> [#elem; #len])
             }
             ExprKind::Ref(mutable, inner) => {
@@ -311,9 +315,11 @@ impl Shadow<'_> {
     fn cast(&self, inner: &Expr, to: &Ty, ty: &TokenStream, span: Span) -> TokenStream {
         let from = self.node(inner);
         let half = [from, to].iter().any(|ty| ty.scalar().is_some_and(Self::is_half));
-        if half {
-            let (from, to, inner) = (written(from, span), written(to, span), self.expr(inner));
-            return quote_spanned!(span=> ::firesteel::dsl::cast::<#from, #to>(#inner));
+        // Of types that are not known, rustc finds out.
+        let unknown = (*from == Ty::Error || *to == Ty::Error) && !self.in_const.get();
+        if half || unknown {
+            let (from, inner) = (written(from, span), self.expr(inner));
+            return quote_spanned!(span=> ::firesteel::dsl::cast::<#from, #ty>(#inner));
         }
         let inner = self.operand(inner);
         // In parentheses: `a as u32 < b` would begin a generic argument.
@@ -321,8 +327,9 @@ impl Shadow<'_> {
     }
 
     fn index(&self, base: &Expr, index: &Expr, span: Span) -> TokenStream {
-        let of_array =
-            matches!(self.node(base), Ty::Array(..)) && !matches!(base.kind, ExprKind::Memory(..));
+        // Everything that can be indexed takes `usize`, so a type that is not known gets it too.
+        let of_array = matches!(self.node(base), Ty::Array(..) | Ty::Error)
+            && !matches!(base.kind, ExprKind::Memory(..));
         let base = self.operand(base);
         if of_array {
             let index = self.operand(index);
@@ -347,6 +354,10 @@ impl Shadow<'_> {
             InlineArg::Value { expr, .. } | InlineArg::Memory { expr, .. } => expr.as_ref(),
         });
         let (path, args) = (&inline.path, args.map(|arg| self.expr(arg)));
+        if inline.written.iter().any(|id| self.is_computed(*id)) {
+            // Rust takes no expression of a const parameter as an argument.
+            return quote_spanned!(span=> { let _ = (#(#args,)*); ::firesteel::dsl::any() });
+        }
         quote_spanned!(span=> #path(#(#args),*))
     }
 
@@ -378,19 +389,21 @@ fn label(label: &Label) -> TokenStream {
 /// A literal with its type. A short float has no literal in Rust.
 fn literal(lit: &Lit, ty: &Ty, negative: bool, span: Span) -> TokenStream {
     let sign = if negative { "-" } else { "" };
-    let suffix = match ty.scalar() {
+    let (Lit::Int(_, written) | Lit::Float(_, written)) = lit else {
+        let name = Ident::new(if matches!(lit, Lit::Bool(true)) { "true" } else { "false" }, span);
+        return quote!(#name);
+    };
+    let ty = ty.scalar().or(*written);
+    let suffix = match ty {
         Some(scalar) if !matches!(scalar, Scalar::F16 | Scalar::Bf16) => scalar.name(),
         _ => "",
     };
     let digits = match lit {
-        Lit::Bool(value) => {
-            let name = Ident::new(if *value { "true" } else { "false" }, span);
-            return quote!(#name);
-        }
+        Lit::Bool(value) => value.to_string(),
         Lit::Int(value, _) => value.to_string(),
         Lit::Float(digits, _) => digits.clone(),
     };
-    if let Some(half @ (Scalar::F16 | Scalar::Bf16)) = ty.scalar() {
+    if let Some(half @ (Scalar::F16 | Scalar::Bf16)) = ty {
         let (half, value) = (scalar(half, span), number(&digits, "f64", span));
         let sign = negative.then(|| quote_spanned!(span=> -));
         return quote_spanned!(span=> #half::from_f64_const(#sign #value));

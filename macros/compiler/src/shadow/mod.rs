@@ -8,9 +8,16 @@
 //! What differs from the user's tokens differs for a reason: register arrays are indexed with
 //! `as usize`, since Rust has no other index; casts to and from `f16` are calls, since Rust has no
 //! `as` for them; macros are what rustc needs to see of them.
+//!
+//! A generic device function has types only where it is called. Its shadow, and what stands in the
+//! branch of a constant condition that is not taken, leaves types to rustc. There an array whose
+//! length is computed from a const parameter is a `Registers`, since stable Rust has no such array.
 
+mod constant;
 mod expr;
 mod stmt;
+
+use std::cell::Cell;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -26,11 +33,30 @@ const KEPT: [&str; 6] = ["allow", "expect", "warn", "deny", "forbid", "cfg"];
 struct Shadow<'a> {
     ast: &'a Ast,
     facts: &'a Facts,
+    /// Whether it is that of a function whose const parameters have no values.
+    is_generic: bool,
+    /// Whether what is written must be a constant to rustc.
+    in_const: Cell<bool>,
 }
 
-/// The shadow function, in a nameless constant. `editor_only` hides it from rustc.
-pub(crate) fn shadow(ast: &Ast, facts: &Facts, editor_only: bool) -> TokenStream {
-    let cx = Shadow { ast, facts };
+impl<'a> Shadow<'a> {
+    fn new(ast: &'a Ast, facts: &'a Facts, is_generic: bool) -> Self {
+        Self { ast, facts, is_generic, in_const: Cell::new(false) }
+    }
+}
+
+/// Who sees a shadow.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Show {
+    /// It is hidden from rustc.
+    pub(crate) editor_only: bool,
+    /// rustc says nothing of what is unused in it.
+    pub(crate) quiet: bool,
+}
+
+/// The shadow function, in a nameless constant.
+pub(crate) fn shadow(ast: &Ast, facts: &Facts, show: Show) -> TokenStream {
+    let cx = Shadow::new(ast, facts, false);
     let name = &ast.signature.name;
     let kept = ast.signature.attrs.iter().filter(|attr| {
         let name = attr.path().get_ident().map(ToString::to_string);
@@ -38,11 +64,15 @@ pub(crate) fn shadow(ast: &Ast, facts: &Facts, editor_only: bool) -> TokenStream
     });
     let params = ast.signature.params.iter().map(|param| cx.param(param));
     let body = cx.block_inside(&ast.body);
-    let cfg = editor_only.then(|| quote!(#[cfg(rust_analyzer)]));
+    let cfg = show.editor_only.then(|| quote!(#[cfg(rust_analyzer)]));
+    let quiet = show.quiet.then(|| quote!(#[allow(warnings)]));
+    let constants = ast.params.iter().map(|id| cx.const_item(*id));
     quote! {
         #[allow(unexpected_cfgs)]
         const _: () = {
+            #(#[allow(dead_code)] #constants)*
             #cfg
+            #quiet
             #[allow(
                 dead_code, unused_parens, unused_braces, unused_imports, arithmetic_overflow,
                 unconditional_panic, clippy::all, clippy::pedantic, clippy::nursery
@@ -64,7 +94,7 @@ pub(crate) fn function(
     facts: &Facts,
     editor_only: bool,
 ) -> TokenStream {
-    let cx = Shadow { ast, facts };
+    let cx = Shadow::new(ast, facts, !written.sig.generics.params.is_empty());
     let Some(Stmt::Expr(Expr { kind: ExprKind::Inline(inline), .. }, _)) = ast.body.stmts.first()
     else {
         return TokenStream::new();
@@ -78,6 +108,7 @@ pub(crate) fn function(
             quote_spanned!(span=> -> #ret)
         }
     };
+    let generics = cx.generics(&written.sig.generics);
     let body = cx.block_inside(&inline.body);
     let shadow = quote! {
         #(#attrs)*
@@ -85,7 +116,7 @@ pub(crate) fn function(
             unused_parens, unused_braces, unused_imports, arithmetic_overflow,
             unconditional_panic, clippy::all, clippy::pedantic, clippy::nursery
         )]
-        #vis fn #name(#(#params),*) #ret {
+        #vis fn #name #generics (#(#params),*) #ret {
             use ::firesteel::dsl::*;
             #body
         }
@@ -95,7 +126,7 @@ pub(crate) fn function(
     }
     quote! {
         #[allow(unused)]
-        #vis fn #name(#(#params),*) #ret { ::core::panic!("the function did not compile") }
+        #vis fn #name #generics (#(#params),*) #ret { ::core::panic!("the function did not compile") }
         #[allow(unexpected_cfgs)]
         const _: () = {
             #[cfg(rust_analyzer)]
@@ -105,6 +136,15 @@ pub(crate) fn function(
 }
 
 impl Shadow<'_> {
+    /// The generic parameters of a device function.
+    fn generics(&self, generics: &syn::Generics) -> TokenStream {
+        let params = generics.const_params().map(|param| {
+            let (name, ty) = (&param.ident, &param.ty);
+            quote!(const #name: #ty)
+        });
+        quote!(<#(#params),*>)
+    }
+
     /// A parameter of a device function.
     fn device_param(&self, arg: &InlineArg) -> TokenStream {
         match arg {

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 
 use super::{Shadow, scalar, written};
-use crate::ast::{Block, ConstId, Let, Pat, PatKind, Stmt, TyExpr, TyExprKind};
+use crate::ast::{Block, Let, Pat, PatKind, Stmt, TyExpr, TyExprKind};
 use crate::hir::{SharedId, Ty};
 use crate::value::Scalar;
 
@@ -19,13 +19,6 @@ impl Shadow<'_> {
         let stmts = block.stmts.iter().map(|stmt| self.stmt(stmt));
         let tail = block.tail.as_ref().map(|tail| self.expr(tail));
         quote!(#(#consts)* #(#stmts)* #tail)
-    }
-
-    fn const_item(&self, id: ConstId) -> TokenStream {
-        let decl = &self.ast.consts[id.0];
-        let (name, value) = (&decl.ident, self.expr(&decl.expr));
-        let ty = self.ty(&decl.ty);
-        quote_spanned!(decl.ty.span.start=> const #name: #ty = #value;)
     }
 
     /// A type as it was written: its lengths keep their constants.
@@ -43,15 +36,15 @@ impl Shadow<'_> {
                 quote_spanned!(span=> (#(#elems,)*))
             }
             TyExprKind::Array(elem, len) => {
-                let (elem, len) = (self.ty(elem), self.length(*len));
+                let elem = self.ty(elem);
+                if self.is_computed(*len) {
+                    return quote_spanned!(span=> ::firesteel::dsl::Registers<#elem>);
+                }
+                let len = self.length(*len);
                 quote_spanned!(span=> [#elem; #len])
             }
             TyExprKind::Infer | TyExprKind::Error => quote_spanned!(span=> _),
         }
-    }
-
-    pub(super) fn length(&self, id: ConstId) -> TokenStream {
-        self.expr(&self.ast.consts[id.0].expr)
     }
 
     fn stmt(&self, stmt: &Stmt) -> TokenStream {
@@ -96,7 +89,7 @@ impl Shadow<'_> {
         let elem = scalar(decl.elem, span);
         let len = match decl.len {
             Some(len) => {
-                let len = self.length(len);
+                let len = self.length_value(len);
                 quote_spanned!(span=> (#len) as usize)
             }
             None => quote_spanned!(span=> 0usize),

@@ -1,0 +1,61 @@
+//! A kernel as it stands in the source: its function, what its attribute says, and its instances.
+
+use proc_macro2::TokenStream;
+use syn::GenericParam;
+
+use crate::ast::Ast;
+use crate::attr::{self, Arguments};
+use crate::diag::Diags;
+use crate::hir::Signature;
+use crate::instances::{self, Instance};
+use crate::link::{Linker, Links};
+use crate::parse;
+
+/// A kernel as it stands in the source.
+pub(crate) struct Source {
+    function: syn::ItemFn,
+    arguments: Arguments,
+    /// Those that are compiled; none if they were reported.
+    pub(crate) instances: Vec<Instance>,
+}
+
+impl Source {
+    /// Reads attribute and item. `None` if the item can be no kernel.
+    pub(crate) fn read(attr: TokenStream, item: TokenStream, diags: &mut Diags) -> Option<Self> {
+        let arguments = attr::read(attr, diags);
+        let function = parse::function(item, diags)?;
+        let instances = instances::instances(&function, &arguments, diags);
+        Some(Self { function, arguments, instances })
+    }
+
+    /// Whether its function has generic parameters.
+    pub(crate) fn is_generic(&self) -> bool {
+        self.generics().params.iter().any(|it| !matches!(it, GenericParam::Lifetime(_)))
+    }
+
+    /// The generic parameters.
+    pub(crate) fn generics(&self) -> &syn::Generics {
+        &self.function.sig.generics
+    }
+
+    /// The signature of a kernel that was reported: what can be read of it.
+    pub(crate) fn stub_signature(&self) -> Signature {
+        let (mut diags, links) = (Diags::new(), Links::default());
+        let sample = Instance::sample(&self.function);
+        let instance = self.instances.first().unwrap_or(&sample);
+        let ast = self.parse(instance, &mut Linker::new(&links), &mut diags);
+        diags.take();
+        ast.signature
+    }
+
+    /// The tree of an instance.
+    pub(crate) fn parse(
+        &self,
+        instance: &Instance,
+        linker: &mut Linker<'_>,
+        diags: &mut Diags,
+    ) -> Ast {
+        let options = attr::options(&self.arguments, instance, diags);
+        parse::kernel(options, &self.function, instance, linker, diags)
+    }
+}

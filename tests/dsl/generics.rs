@@ -1,0 +1,143 @@
+//! Generic device functions and kernels.
+
+use firesteel::prelude::*;
+
+use crate::device;
+
+/// A sum of products.
+#[gpu_fn]
+fn dot<const N: usize>(a: [f32; N], b: [f32; N]) -> f32 {
+    let mut sum = 0.0;
+    for i in 0..N as u32 {
+        sum = a[i].mul_add(b[i], sum);
+    }
+    sum
+}
+
+/// The first powers of a number, twice as many as `N` says.
+#[gpu_fn]
+fn power_sum<const N: usize>(x: f32) -> f32 {
+    const TWICE: usize = 2;
+    let mut powers = [1.0; N * TWICE];
+    for i in 1..N * TWICE {
+        powers[i] = powers[i - 1] * x;
+    }
+    let mut sum = 0.0;
+    for i in 0..powers.len() {
+        sum += powers[i];
+    }
+    sum
+}
+
+#[gpu_fn]
+fn twice_as_many<const N: usize>(x: f32) -> f32 {
+    power_sum::<{ N * 2 }>(x)
+}
+
+/// The last of the elements that there are.
+#[gpu_fn]
+fn pick<const N: usize>(x: [f32; N]) -> f32 {
+    if N == 4 {
+        x[3]
+    } else if N == 2 {
+        x[1]
+    } else {
+        x[0]
+    }
+}
+
+#[gpu_kernel(block_size = 32)]
+fn of_lengths(x: &[f32], y: &mut [f32], n: u32) {
+    let i = thread_idx_x();
+    if i < n {
+        const HALF: usize = 2;
+        let v = x[i];
+        let pair = dot([v, 1.0], [2.0, 3.0]);
+        let four = dot::<4>([v; 4], [1.0, 2.0, 3.0, 4.0]);
+        let eight = power_sum::<HALF>(v) + twice_as_many::<1>(v);
+        y[i] = pair + 100.0 * four + eight + pick([v, v + 1.0]) + pick([1.0]) + pick([v; 4]);
+    }
+}
+
+#[test]
+fn const_parameters_are_written_or_follow_from_lengths() {
+    let device = device();
+    let x: Vec<f32> = (0..32).map(|i| i as f32 / 4.0).collect();
+    let mut y = device.alloc_zeros::<f32>(32).unwrap();
+    of_lengths::launch(&device, &device.alloc_from(&x).unwrap(), &mut y, 32).unwrap();
+    let want = x.iter().map(|x| {
+        let powers = 1.0 + x + x * x + x * x * x;
+        (2.0 * x + 3.0) + 100.0 * (10.0 * x) + 2.0 * powers + (x + 1.0) + 1.0 + x
+    });
+    let got = y.to_host(&device).unwrap();
+    for (got, want) in got.into_iter().zip(want) {
+        assert!((got - want).abs() <= 1e-3 * want, "{got} {want}");
+    }
+}
+
+/// Sums of `WIDTH` neighbours, by a block for each tile of `ROWS` rows.
+#[gpu_kernel(
+    block_size = ROWS / 2 * 4,
+    instances((ROWS = 16, WIDTH = 2), (ROWS = 32, WIDTH = 3), SIGN = [true, false]),
+)]
+fn neighbours<const ROWS: u32, const WIDTH: usize, const SIGN: bool>(x: &[i32], y: &mut [i32]) {
+    let tile = shared_mem![i32; ROWS as usize * WIDTH];
+    let lane = thread_idx_x();
+    if lane < ROWS {
+        for i in 0..WIDTH as u32 {
+            tile[lane * WIDTH as u32 + i] = x[lane + i];
+        }
+    }
+    bar_sync();
+    let mut parts = [0; WIDTH];
+    if lane < ROWS {
+        for i in 0..WIDTH {
+            parts[i] = tile[lane as usize * WIDTH + i];
+        }
+        let mut sum = parts[0] + parts[1];
+        if WIDTH > 2 {
+            sum += parts[2];
+        }
+        y[lane] = if SIGN { sum } else { -sum };
+    }
+}
+
+fn sums(device: &Device, launch: impl Fn(&GpuBuffer<i32>, &mut GpuBuffer<i32>)) -> Vec<i32> {
+    let x = device.alloc_from(&(0..40).collect::<Vec<_>>()).unwrap();
+    let mut y = device.alloc_zeros::<i32>(32).unwrap();
+    launch(&x, &mut y);
+    y.to_host(device).unwrap()
+}
+
+#[test]
+fn instances_are_chosen_by_their_arguments() {
+    let device = device();
+    let of = |n: i32, width: i32, sign: i32| -> Vec<i32> {
+        let sum = |i: i32| sign * (0..width).map(|k| i + k).sum::<i32>();
+        (0..32).map(|i| if i < n { sum(i) } else { 0 }).collect()
+    };
+    let pairs = sums(&device, |x, y| {
+        neighbours::launch::<16, 2, true>(&device, x, y, (1, 1, 1)).unwrap();
+    });
+    assert_eq!(pairs, of(16, 2, 1));
+    let triples = sums(&device, |x, y| {
+        let config = LaunchConfig::from((1, 1, 1));
+        neighbours::launch_on::<32, 3, false>(&device.stream(), config, x, y).unwrap();
+    });
+    assert_eq!(triples, of(32, 3, -1));
+}
+
+#[test]
+fn instances_have_names_blocks_and_text_of_their_own() {
+    let names: Vec<_> = neighbours::INSTANCES.iter().map(|kernel| kernel.name()).collect();
+    let want = [
+        "neighbours_16_2_true",
+        "neighbours_16_2_false",
+        "neighbours_32_3_true",
+        "neighbours_32_3_false",
+    ];
+    assert_eq!(names, want);
+    let kernel = neighbours::kernel::<32, 3, true>();
+    assert_eq!((kernel.block(), kernel.static_shared()), ([64, 1, 1], 32 * 3 * 4));
+    assert!(kernel.ptx().contains(".entry neighbours_32_3_true("));
+}

@@ -1,0 +1,8 @@
+use firesteel::prelude::*;
+
+#[gpu_kernel(block_size = 256, instances((M = 1, N = 2), (M = 1, N = 2)))]
+fn kernel<const M: usize, const N: usize>(y: &mut [f32]) {
+    y[thread_idx_x()] = (M * N) as f32;
+}
+
+fn main() {}
