@@ -11,6 +11,7 @@ mod generate;
 mod generics;
 mod intrinsics;
 mod kaio;
+mod matrix;
 mod operators;
 mod random;
 

@@ -207,6 +207,7 @@ mod tests {
         ],
         uses_channel: true,
         static_shared: 0,
+        reserved_shared: 0,
     });
 
     fn write_fault(channel: &Channel, site: u32, index: i64, length: u64) {

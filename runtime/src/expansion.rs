@@ -121,6 +121,7 @@ pub struct KernelSpec {
     pub sites: &'static [Site],
     pub uses_channel: bool,
     pub static_shared: u32,
+    pub reserved_shared: u32,
 }
 
 /// A compiled kernel: its text, what the host must know of it, and where it has been loaded.
@@ -202,6 +203,12 @@ impl KernelDef {
     #[must_use]
     pub fn static_shared(&self) -> u32 {
         self.spec.static_shared
+    }
+
+    /// Bytes of dynamic shared memory that every launch adds for the kernel's own arrays.
+    #[must_use]
+    pub fn reserved_shared(&self) -> u32 {
+        self.spec.reserved_shared
     }
 
     /// The kernel's number, given at first use.
@@ -366,6 +373,8 @@ fn launch_dynamic(
     (values, memory): (&mut [u64], &[Option<&Arc<Memory>>]),
     pointers: &mut [*mut c_void],
 ) -> Result<()> {
+    let dynamic_shared = config.dynamic_shared.saturating_add(kernel.spec.reserved_shared);
+    let config = LaunchConfig { dynamic_shared, ..config };
     let KernelSpec { name, block, cluster, .. } = kernel.spec;
     let launch = Launch { name, config, block, cluster, memory };
     let Some(ready) = launch.prepare(stream, |at| argument_name(kernel, at))? else {

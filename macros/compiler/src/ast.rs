@@ -6,6 +6,7 @@
 use proc_macro2::{Ident, Span};
 use syn::Lifetime;
 
+use crate::fragment::FragmentKind;
 use crate::hir::{LocalId, LoopId, Memory, Order, Scope, Signature, Unroll};
 use crate::intrinsics::Row;
 use crate::span::SpanRange;
@@ -62,6 +63,8 @@ pub struct SharedDecl {
     pub elem: Scalar,
     /// Its length; `None` for a dynamic array.
     pub len: Option<ConstId>,
+    /// What its address is a multiple of.
+    pub align: u32,
     /// The macro call.
     pub span: SpanRange,
 }
@@ -96,6 +99,8 @@ pub enum TyExprKind {
     Scalar(Scalar),
     /// `f32x4`.
     Vector(Scalar, u32),
+    /// `FragA<bf16>`, `WarpgroupC<f32, 128>`.
+    Fragment(FragmentKind, Box<TyExpr>, Option<ConstId>),
     /// `()`.
     Unit,
     /// `(A, B)`.
@@ -280,6 +285,8 @@ pub enum ExprKind {
         /// A value for each lane, or one for all.
         args: Vec<Expr>,
     },
+    /// `FragC::<f32>::zero()`: the path as written, and the type.
+    Zero(syn::Path, TyExpr),
     /// `u64::from(a)`: a conversion without loss.
     From(Scalar, Ident, Box<Expr>),
     /// `if a { } else { }`; the last is a block or another `if`.

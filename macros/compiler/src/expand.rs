@@ -233,6 +233,7 @@ fn kernel(signature: &Signature, lowered: &Lowered) -> TokenStream {
     let sites = lowered.sites.iter().map(site);
     let (uses_channel, static_shared) = (lowered.uses_channel, lowered.static_shared);
     let [x, y, z] = signature.options.cluster;
+    let reserved_shared = lowered.reserved_shared;
     quote! {
         /// The kernel, as the runtime loads it.
         pub static KERNEL: ::firesteel::expansion::KernelDef =
@@ -247,6 +248,7 @@ fn kernel(signature: &Signature, lowered: &Lowered) -> TokenStream {
                 sites: &[#(#sites),*],
                 uses_channel: #uses_channel,
                 static_shared: #static_shared,
+                reserved_shared: #reserved_shared,
             });
     }
 }

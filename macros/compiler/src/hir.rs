@@ -22,6 +22,7 @@
 
 use proc_macro2::{Ident, TokenStream};
 
+pub use crate::fragment::{Fragment, FragmentKind};
 pub use crate::intrinsics::Op;
 pub use crate::span::SpanRange;
 pub use crate::value::{BinOp, Scalar, UnOp, Value};
@@ -164,6 +165,8 @@ pub struct Shared {
     pub elem: Scalar,
     /// Elements of a static array; `None` for a dynamic one, whose size the launch gives.
     pub len: Option<u32>,
+    /// What its address is a multiple of, a power of two from 16 on.
+    pub align: u32,
     /// Where it is declared.
     pub span: SpanRange,
 }
@@ -175,6 +178,8 @@ pub enum Ty {
     Scalar(Scalar),
     /// A short vector, such as `f32x4`.
     Vector(Vector),
+    /// A part of a matrix, such as `FragA<bf16>`.
+    Fragment(Fragment),
     /// `()`.
     Unit,
     /// `!`, of an expression that does not return.
@@ -217,6 +222,7 @@ impl Ty {
         match self {
             Self::Scalar(scalar) => Some(*scalar),
             Self::Vector(_)
+            | Self::Fragment(_)
             | Self::Unit
             | Self::Never
             | Self::Tuple(_)
@@ -303,6 +309,8 @@ pub enum ExprKind {
     Cast(Box<Expr>),
     /// `(a, b, ..)`.
     Tuple(Vec<Expr>),
+    /// `FragC::zero()`: all elements are zero.
+    Zero,
     /// `[a, b, ..]`, or the lanes of a new vector (then the type is a [`Ty::Vector`]).
     Array(Vec<Expr>),
     /// `[a; n]`, the length being in the type; also a vector with all lanes `a`.
@@ -502,7 +510,8 @@ pub struct Call {
 pub enum Arg {
     /// By value.
     Value(Expr),
-    /// `&x[i]`, `&mut x[i]`: an element of memory, whose root is always [`Root::Element`].
+    /// `&x[i]`, `&mut x[i]`: an element of memory. Or `&mut c`: a variable, or a part of one,
+    /// that the operation reads and writes where it is.
     Place(Place),
     /// `x`, `&x`, `&mut x`: a whole slice or shared array.
     Memory(Memory),

@@ -8,6 +8,7 @@ mod desugar;
 pub mod diag;
 mod expand;
 mod fold;
+pub mod fragment;
 pub mod hir;
 pub mod infer;
 mod instances;

@@ -28,6 +28,7 @@ pub(crate) fn expr(it: &Expr, visit: &mut dyn FnMut(&Expr)) {
     match &it.kind {
         ExprKind::Value(_)
         | ExprKind::Unit
+        | ExprKind::Zero
         | ExprKind::Len(_)
         | ExprKind::Continue { .. }
         | ExprKind::Return => {}
@@ -123,8 +124,19 @@ pub(crate) fn assigned_root(it: &Expr) -> Option<LocalId> {
             Root::Local(local) => Some(local),
             Root::Element { .. } => None,
         },
+        // An operation that works on a variable in place assigns it.
+        ExprKind::Call(call) => call.args.iter().find_map(|arg| match arg {
+            Arg::Place(Place { root: Root::Local(local), .. }) => Some(*local),
+            Arg::Place(_)
+            | Arg::Value(_)
+            | Arg::Memory(_)
+            | Arg::Const(_)
+            | Arg::Scope(_)
+            | Arg::Order(_) => None,
+        }),
         ExprKind::Value(_)
         | ExprKind::Unit
+        | ExprKind::Zero
         | ExprKind::Load(_)
         | ExprKind::Len(_)
         | ExprKind::Unary(..)
@@ -134,7 +146,6 @@ pub(crate) fn assigned_root(it: &Expr) -> Option<LocalId> {
         | ExprKind::Tuple(_)
         | ExprKind::Array(_)
         | ExprKind::Repeat(_)
-        | ExprKind::Call(_)
         | ExprKind::If { .. }
         | ExprKind::Block { .. }
         | ExprKind::Loop { .. }

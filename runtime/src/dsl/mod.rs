@@ -6,10 +6,12 @@
 //!
 //! The methods of scalars (`x.mul_add(a, b)`, `n.count_ones()`) are Rust's own.
 
+mod matrix;
 mod memory;
 
 pub use half::{bf16, f16};
 
+pub use matrix::{FactorA, FactorB, FragA, FragB, FragC, TileK, TileMn, WarpgroupC, WarpgroupSum};
 pub use memory::{Lanes, Order, Scope, Slice};
 #[doc(hidden)]
 pub use memory::{Registers, any, cast, registers, shared};

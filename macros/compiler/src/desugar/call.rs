@@ -60,8 +60,12 @@ impl Desugar<'_> {
             ExprKind::Scope(_, scope) => Arg::Scope(*scope),
             ExprKind::Order(_, order) => Arg::Order(*order),
             ExprKind::Memory(memory, _) => Arg::Memory(self.memory(*memory)),
-            ExprKind::Ref(_, inner) => match &inner.kind {
+            ExprKind::Ref(mutable, inner) => match &inner.kind {
                 ExprKind::Index(..) => {
+                    let mut stmts = Vec::new();
+                    Arg::Place(self.place(inner, &mut stmts))
+                }
+                ExprKind::Local(..) | ExprKind::Field(..) if *mutable => {
                     let mut stmts = Vec::new();
                     Arg::Place(self.place(inner, &mut stmts))
                 }

@@ -40,6 +40,7 @@ impl Desugar<'_> {
             ExprKind::Array(elems) => hir::ExprKind::Array(self.exprs(elems)),
             ExprKind::Repeat(elem, _) => hir::ExprKind::Repeat(Box::new(self.expr(elem))),
             ExprKind::Vector { args, function, .. } => self.vector(args, function == "splat"),
+            ExprKind::Zero(..) => hir::ExprKind::Zero,
             ExprKind::Call(call) => return self.call(call, ty, span),
             ExprKind::Inline(inline) => self.inline(inline, &ty, span),
             ExprKind::Method(receiver, name, args) => {

@@ -35,6 +35,7 @@ fn shared(ast: &Ast, facts: &Facts) -> Vec<hir::Shared> {
     };
     let compiled = ast.shared.iter().zip(&facts.shared).filter(|(_, compiled)| **compiled);
     let shared = compiled.map(|(shared, _)| hir::Shared {
+        align: shared.align,
         name: shared.ident.to_string(),
         elem: shared.elem,
         len: shared.len.map(len),

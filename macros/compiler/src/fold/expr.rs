@@ -1,6 +1,7 @@
 //! Expressions.
 
 use super::{Fold, Known, known, value};
+use crate::diag::Code;
 use crate::hir::{
     Arg, BinOp, Block, Call, Expr, ExprKind, Memory, Op, Place, Root, Scalar, SpanRange, Stmt,
     StmtKind, Ty, Value,
@@ -23,6 +24,7 @@ impl Fold<'_> {
         match &expr.kind {
             ExprKind::Value(value) => ExprKind::Value(*value),
             ExprKind::Unit => ExprKind::Unit,
+            ExprKind::Zero => ExprKind::Zero,
             ExprKind::Load(place) => self.load(place),
             ExprKind::Len(memory) => self.len(*memory),
             ExprKind::Unary(op, a) => {
@@ -44,7 +46,7 @@ impl Fold<'_> {
             ExprKind::Tuple(items) => ExprKind::Tuple(self.exprs(items)),
             ExprKind::Array(items) => ExprKind::Array(self.exprs(items)),
             ExprKind::Repeat(item) => ExprKind::Repeat(self.boxed(item)),
-            ExprKind::Call(call) => self.call(call),
+            ExprKind::Call(call) => self.call(call, expr.span),
             ExprKind::Assert { cond, message } => {
                 ExprKind::Assert { cond: self.boxed(cond), message: message.clone() }
             }
@@ -205,12 +207,38 @@ impl Fold<'_> {
         ExprKind::AssignOp { op, place, value: right }
     }
 
-    fn call(&mut self, call: &Call) -> ExprKind {
-        let args = call.args.iter().map(|arg| self.arg(arg)).collect();
+    fn call(&mut self, call: &Call, span: SpanRange) -> ExprKind {
+        let args: Vec<Arg> = call.args.iter().map(|arg| self.arg(arg)).collect();
+        self.in_place(&args);
+        self.constant_argument(call, &args, span);
         let call = Call { op: call.op, args };
         match self.constant_call(&call) {
             Some(value) => ExprKind::Value(value),
             None => ExprKind::Call(call),
+        }
+    }
+
+    /// What is not known any more of the variables that an operation works on in place.
+    fn in_place(&mut self, args: &[Arg]) {
+        for arg in args {
+            if let Arg::Place(Place { root: Root::Local(local), .. }) = arg {
+                self.learn(*local, None);
+            }
+        }
+    }
+
+    /// An instruction that holds one of its operands itself needs it to be a constant.
+    fn constant_argument(&mut self, call: &Call, args: &[Arg], span: SpanRange) {
+        let Some(at) = call.op.constant_argument() else { return };
+        let written = call.args.iter().filter_map(Arg::value).nth(at);
+        let folded = args.iter().filter_map(Arg::value).nth(at);
+        if let (Some(written), Some(folded)) = (written, folded)
+            && value(folded).is_none()
+        {
+            let message = "this must be a constant, which the instruction holds".to_owned();
+            let at = if written.span.line() == 0 { span } else { written.span };
+            let help = "write a literal, a `const`, or the variable of an unrolled loop";
+            self.report(written, Code::NotConstant, at, message, help);
         }
     }
 

@@ -195,7 +195,9 @@ fn known(expr: &Expr) -> Option<Known> {
         ExprKind::Repeat(item) => match &expr.ty {
             Ty::Array(_, len) => Some(Known::Parts(vec![known(item)?; *len as usize])),
             Ty::Vector(vector) => Some(Known::Parts(vec![known(item)?; vector.lanes as usize])),
-            Ty::Scalar(_) | Ty::Unit | Ty::Never | Ty::Tuple(_) | Ty::Error => None,
+            Ty::Scalar(_) | Ty::Fragment(_) | Ty::Unit | Ty::Never | Ty::Tuple(_) | Ty::Error => {
+                None
+            }
         },
         _ => None,
     }

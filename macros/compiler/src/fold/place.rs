@@ -98,6 +98,10 @@ fn parts(ty: &Ty, step: &Step) -> (u32, Ty) {
     match (ty, step) {
         (Ty::Array(elem, len), _) => (*len, (**elem).clone()),
         (Ty::Vector(vector), _) => (vector.lanes, Ty::Scalar(vector.elem)),
+        (Ty::Fragment(fragment), _) => {
+            let (elem, count) = fragment.registers();
+            (count, Ty::Scalar(elem))
+        }
         (Ty::Tuple(items), Step::Field(field)) => {
             (items.len() as u32, items[*field as usize].clone())
         }

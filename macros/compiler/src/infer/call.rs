@@ -7,7 +7,9 @@ use super::check::{CONVERT, Indexed, Pending};
 use super::ty::{Kind, Ty};
 use crate::ast::{Call, Expr, ExprKind, Generic};
 use crate::diag::Code;
-use crate::intrinsics::{self, Class, Fill, Op, Row, SigTy};
+use crate::fragment::{FragmentKind, sum_of};
+use crate::hir::{Memory, Options};
+use crate::intrinsics::{self, Class, Fill, Home, Op, Row, SigTy};
 use crate::span::SpanRange;
 use crate::value::Scalar;
 
@@ -102,6 +104,7 @@ impl<'a> Infer<'a> {
     fn generic_hole(&mut self, class: Class) -> Ty {
         match class {
             Class::U32Only => Ty::Scalar(Scalar::U32),
+            Class::U64Only => Ty::Scalar(Scalar::U64),
             _ => self.fresh(),
         }
     }
@@ -126,8 +129,37 @@ impl<'a> Infer<'a> {
                 }
             }
         }
+        for (position, arg) in args.iter().copied().enumerate() {
+            if let Some(home) = row.op.home(position) {
+                self.home(row, home, arg);
+            }
+        }
         self.classes(row, subst, args, at);
         self.result(row, subst, at)
+    }
+
+    /// Whether an argument is in the memory that the instruction reaches.
+    fn home(&mut self, row: &'static Row, home: Home, arg: &'a Expr) {
+        let mut target = arg;
+        while let ExprKind::Ref(_, inner) | ExprKind::Index(inner, _) = &target.kind {
+            target = inner;
+        }
+        let ExprKind::Memory(memory, name) = &target.kind else { return };
+        let (wants, is) = match (home, memory) {
+            (Home::Shared, Memory::Slice(_)) => ("a shared array", "a slice"),
+            (Home::Global, Memory::Shared(_)) => ("a slice", "a shared array"),
+            (Home::Shared, Memory::Shared(_)) | (Home::Global, Memory::Slice(_)) => return,
+        };
+        // A slice of a device function may stand for a shared array.
+        if self.ast.signature.options == Options::DEVICE {
+            return;
+        }
+        let message = format!("`{}` wants {wants} here, and `{name}` is {is}", row.name);
+        let help = match home {
+            Home::Shared => "copy it to a `shared_mem!` array first",
+            Home::Global => "read the shared array directly",
+        };
+        self.error(Code::BadArgument, arg.span, message, help);
     }
 
     fn wrong_arity(&mut self, row: &Row, got: usize, name: Span) {
@@ -189,6 +221,7 @@ impl<'a> Infer<'a> {
         }
         let kind = match class {
             Class::Float | Class::Half => Kind::Float,
+            Class::MmaFactor | Class::WgmmaFactor | Class::MatrixElem | Class::U64Only => return,
             Class::Int | Class::SignedInt | Class::UnsignedInt | Class::WideInt | Class::Int32 => {
                 Kind::Int
             }
@@ -223,10 +256,19 @@ impl<'a> Infer<'a> {
             SigTy::Generic(name) => of(subst, name),
             SigTy::Bits(name) => {
                 let is = self.vars.fresh(Kind::Int);
-                self.pending.push(Pending::Bits { of: of(subst, name), is: is.clone(), at });
-                self.solve();
+                self.follows(of(subst, name), &is, Scalar::unsigned, at);
                 is
             }
+            SigTy::Sum(name) => {
+                let is = self.fresh();
+                self.follows(of(subst, name), &is, sum_of, at);
+                is
+            }
+            SigTy::Fragment(kind, elem) => {
+                let elem = self.sig_ty(elem, subst, at);
+                Ty::Fragment(*kind, Box::new(elem), 0)
+            }
+            SigTy::Words(count) => Ty::Array(Box::new(Ty::Scalar(Scalar::U32)), *count),
             SigTy::Vector(name, lanes) => {
                 let elem = of(subst, name);
                 self.pending.push(Pending::Vector { elem: elem.clone(), lanes: *lanes, at });
@@ -236,7 +278,13 @@ impl<'a> Infer<'a> {
             SigTy::Tuple(elems) => {
                 Ty::Tuple(elems.iter().map(|elem| self.sig_ty(elem, subst, at)).collect())
             }
-            SigTy::Place { .. } | SigTy::Memory { .. } | SigTy::Scope | SigTy::Order => Ty::Error,
+            SigTy::Place { .. }
+            | SigTy::Memory { .. }
+            | SigTy::Scope
+            | SigTy::Order
+            | SigTy::InPlace(_)
+            | SigTy::WarpgroupSum(_)
+            | SigTy::Factor { .. } => Ty::Error,
         }
     }
 
@@ -249,6 +297,15 @@ impl<'a> Infer<'a> {
             SigTy::Memory { elem, mutable } => {
                 let want = self.sig_ty(elem, subst, arg.span);
                 self.memory_argument(row, &want, *mutable, arg);
+            }
+            SigTy::InPlace(inner) => {
+                let want = self.sig_ty(inner, subst, arg.span);
+                let got = self.in_place(row, arg);
+                self.expect(&want, &got, arg.span);
+            }
+            SigTy::WarpgroupSum(factor) => self.warpgroup_sum(row, &of(subst, factor), arg),
+            SigTy::Factor { elem, registers } => {
+                self.factor(row, &of(subst, elem), *registers, arg);
             }
             SigTy::Scope => {
                 if !matches!(arg.kind, ExprKind::Scope(..) | ExprKind::Error(_)) {
@@ -336,6 +393,60 @@ impl<'a> Infer<'a> {
             ExprKind::Memory(..) | ExprKind::Ref(..) | ExprKind::Scope(..) | ExprKind::Order(..)
         ) {
             self.expr(arg);
+        }
+    }
+}
+
+impl<'a> Infer<'a> {
+    fn follows(&mut self, of: Ty, is: &Ty, how: fn(Scalar) -> Scalar, at: SpanRange) {
+        self.pending.push(Pending::Follows { of, is: is.clone(), how, at });
+        self.solve();
+    }
+
+    /// `&mut c`: a variable, or a part of one, that the operation works on.
+    fn in_place(&mut self, row: &'static Row, arg: &'a Expr) -> Ty {
+        let ExprKind::Ref(true, target) = &arg.kind else {
+            self.part_of_argument(arg);
+            self.wrong_argument(row, "a variable that it works on", "`&mut sum`", arg);
+            return Ty::Error;
+        };
+        let ty = self.expr(target);
+        self.writable(target, false);
+        ty
+    }
+
+    /// A sum of any width whose elements are those of products of the type.
+    fn warpgroup_sum(&mut self, row: &'static Row, factor: &Ty, arg: &'a Expr) {
+        let got = self.in_place(row, arg);
+        match self.vars.shallow(&got) {
+            Ty::Fragment(FragmentKind::WarpgroupC, elem, _) => {
+                self.follows(factor.clone(), &elem, sum_of, arg.span);
+            }
+            Ty::Error => {}
+            _ => {
+                self.wrong_argument(row, "the sum of a warpgroup", "a `WarpgroupC<f32, 128>`", arg)
+            }
+        }
+    }
+
+    /// A tile in shared memory, or a fragment in registers where those are allowed.
+    fn factor(&mut self, row: &'static Row, elem: &Ty, registers: bool, arg: &'a Expr) {
+        let got = self.value(arg);
+        match self.vars.shallow(&got) {
+            Ty::Fragment(FragmentKind::TileK | FragmentKind::TileMn, of, _) => {
+                self.expect(elem, &of, arg.span);
+            }
+            Ty::Fragment(FragmentKind::A, of, _) if registers => self.expect(elem, &of, arg.span),
+            Ty::Error => {}
+            _ if registers => {
+                self.wrong_argument(
+                    row,
+                    "a tile or a `FragA`",
+                    "a `TileK`, `TileMn` or `FragA`",
+                    arg,
+                );
+            }
+            _ => self.wrong_argument(row, "a tile in shared memory", "a `TileK` or `TileMn`", arg),
         }
     }
 }

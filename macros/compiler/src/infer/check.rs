@@ -13,8 +13,8 @@ use crate::value::{BinOp, Scalar, UnOp, Value};
 /// A condition on types.
 #[derive(Debug)]
 pub(super) enum Pending<'a> {
-    /// `is` is the unsigned integer of the size of `of`.
-    Bits { of: Ty, is: Ty, at: SpanRange },
+    /// `is` follows from `of`: the unsigned integer of its size, the type of its sums.
+    Follows { of: Ty, is: Ty, how: fn(Scalar) -> Scalar, at: SpanRange },
     /// The argument of `what` belongs to the class.
     Class { ty: Ty, class: Class, what: String, help: &'static str, at: SpanRange },
     /// The type has the binary operator; the span is that of the whole expression.
@@ -55,11 +55,12 @@ impl<'a> Infer<'a> {
     /// Fills the holes that follow from types already known.
     pub(super) fn solve(&mut self) {
         for i in 0..self.pending.len() {
-            let Pending::Bits { of, is, at } = &self.pending[i] else { continue };
-            let (Ty::Scalar(of), is, at) = (self.vars.shallow(of), is.clone(), *at) else {
+            let Pending::Follows { of, is, how, at } = &self.pending[i] else { continue };
+            let (Ty::Scalar(of), is, how, at) = (self.vars.shallow(of), is.clone(), *how, *at)
+            else {
                 continue;
             };
-            self.expect(&Ty::Scalar(of.unsigned()), &is, at);
+            self.expect(&Ty::Scalar(how(of)), &is, at);
             self.pending[i] = Pending::Done;
         }
     }
@@ -91,7 +92,7 @@ impl<'a> Infer<'a> {
 
     fn check(&mut self, pending: Pending<'a>) {
         match pending {
-            Pending::Bits { .. } | Pending::Done => {}
+            Pending::Follows { .. } | Pending::Done => {}
             Pending::Class { ty, class, what, help, at } => {
                 if let Some(message) = self.class_message(&ty, class, &what) {
                     self.error(Code::BadArgument, at, message, help);
@@ -124,7 +125,7 @@ impl<'a> Infer<'a> {
         let fits = match self.vars.shallow(ty) {
             Ty::Scalar(scalar) => class.contains(scalar),
             Ty::Error | Ty::Var(_) | Ty::Never => true,
-            Ty::Vector(..) | Ty::Unit | Ty::Tuple(_) | Ty::Array(..) => false,
+            Ty::Vector(..) | Ty::Fragment(..) | Ty::Unit | Ty::Tuple(_) | Ty::Array(..) => false,
         };
         let message = || format!("`{what}` wants {}, not {}", class.words(), self.show(ty));
         (!fits).then(message)
@@ -138,7 +139,7 @@ impl<'a> Infer<'a> {
             }
             Ty::Scalar(scalar) if op.is_shift() => scalar.is_int(),
             Ty::Scalar(scalar) => scalar != Scalar::Bool,
-            Ty::Vector(..) | Ty::Unit | Ty::Tuple(_) | Ty::Array(..) => false,
+            Ty::Vector(..) | Ty::Fragment(..) | Ty::Unit | Ty::Tuple(_) | Ty::Array(..) => false,
         };
         if !fits {
             let (symbol, shown) = (op.symbol(), self.show(ty));
@@ -200,7 +201,7 @@ impl<'a> Infer<'a> {
         let from = match self.vars.shallow(from) {
             Ty::Scalar(from) => from,
             Ty::Error | Ty::Var(_) | Ty::Never => return,
-            Ty::Vector(..) | Ty::Unit | Ty::Tuple(_) | Ty::Array(..) => {
+            Ty::Vector(..) | Ty::Fragment(..) | Ty::Unit | Ty::Tuple(_) | Ty::Array(..) => {
                 let message = format!("no `{to}` from {}", self.show(from));
                 self.error(Code::BadCast, at, message, "only scalars can be converted");
                 return;

@@ -82,6 +82,7 @@ pub(super) fn eval(cx: &mut Infer<'_>, expr: &Expr) -> Result<Constant> {
         | ExprKind::Call(_)
         | ExprKind::Inline(_)
         | ExprKind::Vector { .. }
+        | ExprKind::Zero(..)
         | ExprKind::Block(Some(_), _)
         | ExprKind::Loop(..)
         | ExprKind::While(..)

@@ -68,6 +68,7 @@ impl<'a> Infer<'a> {
             | ExprKind::Inline(_)
             | ExprKind::Method(..)
             | ExprKind::Vector { .. }
+            | ExprKind::Zero(..)
             | ExprKind::From(..)
             | ExprKind::Assign(..)
             | ExprKind::AssignOp(..)
@@ -381,6 +382,7 @@ fn is_constant(expr: &Expr) -> bool {
         | ExprKind::Call(_)
         | ExprKind::Inline(_)
         | ExprKind::Vector { .. }
+        | ExprKind::Zero(..)
         | ExprKind::If(..)
         | ExprKind::Block(..)
         | ExprKind::Loop(..)

@@ -82,6 +82,10 @@ impl<'a> Infer<'a> {
             ExprKind::Call(call) => self.call(call, expr.span),
             ExprKind::Inline(inline) => self.inline(inline),
             ExprKind::Method(receiver, name, args) => self.method(receiver, name, args, expr.span),
+            ExprKind::Zero(_, ty) => {
+                let written = self.written(ty);
+                self.zero(written, ty.span)
+            }
             ExprKind::Vector { elem, lanes, function, args, .. } => {
                 self.new_vector(*elem, *lanes, &function.to_string(), args, expr.span)
             }
@@ -257,6 +261,18 @@ impl<'a> Infer<'a> {
         let message = "a reference stands in the argument of an intrinsic only";
         let help = "remove the `&`: values are copied";
         self.error(Code::WrongKind, at, message, help);
+    }
+
+    /// Factors come from memory; only sums begin with zero.
+    fn zero(&mut self, ty: Ty, at: SpanRange) -> Ty {
+        if let Ty::Fragment(kind, ..) = &ty
+            && !kind.is_sum()
+        {
+            let message = format!("`{}` has no `zero`", kind.name());
+            let help = "load it, or make it of its words";
+            self.error(Code::UnknownFunction, at, message, help);
+        }
+        ty
     }
 
     fn new_vector(

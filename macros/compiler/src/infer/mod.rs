@@ -193,6 +193,14 @@ impl<'a> Infer<'a> {
         match &ty.kind {
             TyExprKind::Scalar(scalar) => Ty::Scalar(*scalar),
             TyExprKind::Vector(elem, lanes) => Ty::Vector(Box::new(Ty::Scalar(*elem)), *lanes),
+            TyExprKind::Fragment(kind, elem, cols) => {
+                let elem = self.written(elem);
+                match cols.map(|cols| self.columns(cols, ty.span)) {
+                    None => Ty::Fragment(*kind, Box::new(elem), 0),
+                    Some(Some(cols)) => Ty::Fragment(*kind, Box::new(elem), cols),
+                    Some(None) => Ty::Error,
+                }
+            }
             TyExprKind::Unit => Ty::Unit,
             TyExprKind::Tuple(elems) => {
                 Ty::Tuple(elems.iter().map(|elem| self.written(elem)).collect())
@@ -223,6 +231,20 @@ impl<'a> Infer<'a> {
             _ => {
                 let message = format!("an array cannot have {} elements", value.as_int());
                 self.error(Code::BadLength, at, message, "use a length from 1 to 2^32 - 1");
+                None
+            }
+        }
+    }
+
+    /// The columns of a warpgroup's sum. PTX ISA, `wgmma`: a multiple of 8 up to 256.
+    fn columns(&mut self, id: ConstId, at: SpanRange) -> Option<u32> {
+        let Some(Constant::Scalar(value)) = self.const_value(id) else { return None };
+        match u32::try_from(value.as_int()) {
+            Ok(cols) if cols > 0 && cols <= 256 && cols.is_multiple_of(8) => Some(cols),
+            Ok(_) | Err(_) => {
+                let message = format!("a warpgroup's sum cannot have {} columns", value.as_int());
+                let help = "use a multiple of 8, at most 256";
+                self.error(Code::BadLength, at, message, help);
                 None
             }
         }
@@ -275,18 +297,20 @@ impl<'a> Infer<'a> {
 
     /// A shared array that is declared in code that is compiled.
     fn shared_array(&mut self, id: hir::SharedId) {
-        const LIMIT: u64 = 48 * 1024;
+        // What the largest device gives a block; the launch compares with the device at hand.
+        const LIMIT: u64 = 227 * 1024;
         let decl = &self.ast.shared[id.0];
         self.shared[id.0] = true;
         let Some(len) = decl.len.and_then(|len| self.length(len)) else { return };
         let before = self.shared_bytes;
-        self.shared_bytes += u64::from(len) * u64::from(decl.elem.bytes());
+        self.shared_bytes = before.next_multiple_of(u64::from(decl.align))
+            + u64::from(len) * u64::from(decl.elem.bytes());
         if before <= LIMIT && self.shared_bytes > LIMIT {
             let message = format!(
-                "static shared memory is at most {LIMIT} bytes per block; with this array it is {}",
+                "shared memory is at most {LIMIT} bytes per block; with this array it is {}",
                 self.shared_bytes
             );
-            let help = "use `dynamic_shared!` and give its size at the launch";
+            let help = "use a smaller array";
             self.error(Code::TooMuchSharedMemory, decl.span, message, help);
         }
     }

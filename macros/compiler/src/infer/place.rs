@@ -5,6 +5,7 @@ use super::check::{Indexed, Pending};
 use super::ty::{Kind, Ty};
 use crate::ast::{Expr, ExprKind, Member};
 use crate::diag::Code;
+use crate::fragment::FragmentKind;
 use crate::hir::{Memory, ParamKind};
 use crate::span::SpanRange;
 use crate::value::{BinOp, Scalar};
@@ -40,6 +41,15 @@ impl<'a> Infer<'a> {
         match ty {
             Ty::Array(elem, len) | Ty::Vector(elem, len) => {
                 self.index_value(index, Indexed::Register(len));
+                *elem
+            }
+            Ty::Fragment(kind, elem, cols) if kind.is_sum() => {
+                let count = match (kind, self.vars.shallow(&elem)) {
+                    (FragmentKind::WarpgroupC, _) => cols / 2,
+                    (_, Ty::Scalar(Scalar::F64)) => 2,
+                    _ => 4,
+                };
+                self.index_value(index, Indexed::Register(count));
                 *elem
             }
             Ty::Error => {

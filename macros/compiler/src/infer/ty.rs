@@ -1,5 +1,6 @@
 //! Types with holes, and their unification.
 
+use crate::fragment::{Fragment, FragmentKind};
 use crate::hir;
 use crate::value::Scalar;
 
@@ -10,6 +11,8 @@ pub(super) enum Ty {
     Scalar(Scalar),
     /// The lane may be a hole, where the table says `T::X4`.
     Vector(Box<Ty>, u32),
+    /// The element may be a hole; the number is that of the columns.
+    Fragment(FragmentKind, Box<Ty>, u32),
     Unit,
     Never,
     Tuple(Vec<Ty>),
@@ -96,6 +99,9 @@ impl Vars {
             (Ty::Var(a), Ty::Var(b)) => self.join(a, b),
             (Ty::Var(var), ty) | (ty, Ty::Var(var)) => self.fill(var, ty),
             (Ty::Vector(a, m), Ty::Vector(b, n)) if m == n => self.unify(&a, &b),
+            (Ty::Fragment(j, a, m), Ty::Fragment(k, b, n)) if (j, m) == (k, n) => {
+                self.unify(&a, &b)
+            }
             (Ty::Array(a, m), Ty::Array(b, n)) if m == n => self.unify(&a, &b),
             (Ty::Tuple(a), Ty::Tuple(b)) if a.len() == b.len() => {
                 a.iter().zip(&b).try_for_each(|(a, b)| self.unify(a, b))
@@ -136,7 +142,9 @@ impl Vars {
     fn occurs(&self, var: usize, ty: &Ty) -> bool {
         match self.shallow(ty) {
             Ty::Var(other) => other == var,
-            Ty::Vector(elem, _) | Ty::Array(elem, _) => self.occurs(var, &elem),
+            Ty::Vector(elem, _) | Ty::Array(elem, _) | Ty::Fragment(_, elem, _) => {
+                self.occurs(var, &elem)
+            }
             Ty::Tuple(elems) => elems.iter().any(|elem| self.occurs(var, elem)),
             Ty::Scalar(_) | Ty::Unit | Ty::Never | Ty::Error => false,
         }
@@ -177,6 +185,10 @@ impl Vars {
             },
             Ty::Scalar(scalar) => scalar.name().to_owned(),
             Ty::Vector(elem, lanes) => format!("{}x{lanes}", self.spell(&elem)),
+            Ty::Fragment(kind, elem, 0) => format!("{}<{}>", kind.name(), self.spell(&elem)),
+            Ty::Fragment(kind, elem, cols) => {
+                format!("{}<{}, {cols}>", kind.name(), self.spell(&elem))
+            }
             Ty::Unit => "()".to_owned(),
             Ty::Never => "!".to_owned(),
             Ty::Tuple(elems) => {
@@ -201,6 +213,11 @@ impl Vars {
                 Ty::Scalar(elem) => {
                     hir::Vector::new(elem, lanes).map_or(hir::Ty::Error, hir::Ty::Vector)
                 }
+                Ty::Var(_) => return None,
+                _ => hir::Ty::Error,
+            },
+            Ty::Fragment(kind, elem, cols) => match self.shallow(&elem) {
+                Ty::Scalar(elem) => hir::Ty::Fragment(Fragment { kind, elem, cols }),
                 Ty::Var(_) => return None,
                 _ => hir::Ty::Error,
             },

@@ -129,6 +129,54 @@ impl Kind {
     }
 }
 
+/// Where an argument must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Home {
+    /// A shared array.
+    Shared,
+    /// A slice parameter.
+    Global,
+}
+
+impl Op {
+    /// Where the argument at this position must be, if the instruction reaches one memory only.
+    pub const fn home(self, position: usize) -> Option<Home> {
+        match self {
+            Self::CpAsync4
+            | Self::CpAsync8
+            | Self::CpAsync16
+            | Self::CpAsync4Or0
+            | Self::CpAsync8Or0
+            | Self::CpAsync16Or0 => match position {
+                0 => Some(Home::Shared),
+                1 => Some(Home::Global),
+                _ => None,
+            },
+            Self::LdmatrixA
+            | Self::LdmatrixATrans
+            | Self::LdmatrixB
+            | Self::LdmatrixBTrans
+            | Self::LdmatrixB2
+            | Self::LdmatrixB2Trans
+            | Self::StmatrixX4
+            | Self::StmatrixX4Trans
+                if position == 0 =>
+            {
+                Some(Home::Shared)
+            }
+            _ => None,
+        }
+    }
+
+    /// The position of the argument that must be a constant.
+    pub const fn constant_argument(self) -> Option<usize> {
+        match self {
+            Self::CpAsyncWait => Some(0),
+            _ => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,6 +9,7 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
 use super::{Class, Kind, Row, SigTy, rows};
+use crate::fragment::sum_of;
 use crate::hir::Vector;
 use crate::value::Scalar;
 
@@ -65,6 +66,22 @@ fn class(class: Class) -> Option<TokenStream> {
         _ => quote!(Scalar),
     };
     let members = Scalar::ALL.into_iter().filter(|scalar| class.contains(*scalar));
+    if class == Class::MmaFactor {
+        let impls = members.map(|scalar| {
+            let [member, sum] = [scalar, sum_of(scalar)].map(|it| format_ident!("{}", it.name()));
+            quote!(impl MmaFactor for #member { type Sum = #sum; })
+        });
+        return Some(quote! {
+            #[doc = #doc]
+            #[diagnostic::on_unimplemented(message = #message)]
+            pub trait MmaFactor: Scalar {
+                /// The type in which products are summed.
+                type Sum: Scalar;
+            }
+            #(#impls)*
+        });
+    }
+    let bound = if class == Class::WgmmaFactor { quote!(MmaFactor) } else { bound };
     let members = members.map(|scalar| format_ident!("{}", scalar.name()));
     Some(quote! {
         #[doc = #doc]
@@ -263,6 +280,31 @@ fn tokens(ty: &SigTy) -> TokenStream {
         SigTy::Memory { elem, .. } => {
             let elem = tokens(elem);
             quote!(&Slice<#elem>)
+        }
+        SigTy::Sum(name) => {
+            let name = format_ident!("{name}");
+            quote!(<#name as MmaFactor>::Sum)
+        }
+        SigTy::Fragment(kind, elem) => {
+            let (name, elem) = (format_ident!("{}", kind.name()), tokens(elem));
+            quote!(#name<#elem>)
+        }
+        SigTy::InPlace(inner) => {
+            let inner = tokens(inner);
+            quote!(&mut #inner)
+        }
+        SigTy::WarpgroupSum(factor) => {
+            let factor = format_ident!("{factor}");
+            quote!(&mut impl WarpgroupSum<#factor>)
+        }
+        SigTy::Factor { elem, registers } => {
+            let elem = format_ident!("{elem}");
+            let bound = format_ident!("{}", if *registers { "FactorA" } else { "FactorB" });
+            quote!(impl #bound<#elem>)
+        }
+        SigTy::Words(count) => {
+            let count = *count as usize;
+            quote!([u32; #count])
         }
         SigTy::Scope => quote!(Scope),
         SigTy::Order => quote!(Order),

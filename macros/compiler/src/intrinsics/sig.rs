@@ -1,5 +1,6 @@
 //! The types in the signatures of the table, and the classes that bound its generics.
 
+use crate::fragment::FragmentKind;
 use crate::value::Scalar;
 
 /// A set of scalar types: a bound of a generic parameter, and a trait of the shims.
@@ -33,6 +34,14 @@ pub enum Class {
     Int32,
     /// `u32`: what `atom.inc` takes.
     U32Only,
+    /// `u64`: what an `mbarrier` is.
+    U64Only,
+    /// What `mma` multiplies.
+    MmaFactor,
+    /// What `wgmma` multiplies.
+    WgmmaFactor,
+    /// What `ldmatrix` loads.
+    MatrixElem,
     /// What a vector can be made of: every number but `isize` and `usize`.
     Lane,
     /// No type: a constant of type `u8`.
@@ -41,7 +50,7 @@ pub enum Class {
 
 impl Class {
     /// Every class, in the order of declaration.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 20] = [
         Self::Scalar,
         Self::Number,
         Self::Int,
@@ -56,6 +65,10 @@ impl Class {
         Self::AtomicCas,
         Self::Int32,
         Self::U32Only,
+        Self::U64Only,
+        Self::MmaFactor,
+        Self::WgmmaFactor,
+        Self::MatrixElem,
         Self::Lane,
         Self::ConstU8,
     ];
@@ -77,6 +90,10 @@ impl Class {
             Self::AtomicCas => "AtomicCas",
             Self::Int32 => "Int32",
             Self::U32Only => "U32Only",
+            Self::U64Only => "U64Only",
+            Self::MmaFactor => "MmaFactor",
+            Self::WgmmaFactor => "WgmmaFactor",
+            Self::MatrixElem => "MatrixElem",
             Self::Lane => "Lane",
             Self::ConstU8 => "ConstU8",
         }
@@ -99,6 +116,10 @@ impl Class {
             Self::AtomicCas => "a number of 16, 32 or 64 bits",
             Self::Int32 => "`i32` or `u32`",
             Self::U32Only => "`u32`",
+            Self::U64Only => "`u64`",
+            Self::MmaFactor => "`f16`, `bf16`, `f32`, `f64`, `i8` or `u8`",
+            Self::WgmmaFactor => "`f16`, `bf16`, `f32`, `i8` or `u8`",
+            Self::MatrixElem => "a number of at most 32 bits",
             Self::Lane => "a number of fixed size",
             Self::ConstU8 => "a constant `u8`",
         }
@@ -122,6 +143,12 @@ impl Class {
             Self::AtomicCas => ty.bytes() >= 2,
             Self::Int32 => matches!(ty, Scalar::I32 | Scalar::U32),
             Self::U32Only => matches!(ty, Scalar::U32),
+            Self::U64Only => matches!(ty, Scalar::U64),
+            Self::MmaFactor => Self::WgmmaFactor.contains(ty) || matches!(ty, Scalar::F64),
+            Self::WgmmaFactor => {
+                matches!(ty, Scalar::F16 | Scalar::Bf16 | Scalar::F32 | Scalar::I8 | Scalar::U8)
+            }
+            Self::MatrixElem => !matches!(ty, Scalar::Bool) && !wide || ty.bytes() == 4,
             Self::Lane => !matches!(ty, Scalar::Bool | Scalar::Isize | Scalar::Usize),
             Self::ConstU8 => false,
         }
@@ -161,6 +188,24 @@ pub enum SigTy {
         /// Whether it is written.
         mutable: bool,
     },
+    /// `T::Sum`: the type in which products of `T` are summed.
+    Sum(&'static str),
+    /// `FragA<T>`.
+    Fragment(FragmentKind, Box<SigTy>),
+    /// `&mut FragC<..>`: a variable that the operation works on.
+    InPlace(Box<SigTy>),
+    /// `&mut impl WarpgroupSum<T>`: a sum of products of `T` of any width, worked on in place.
+    WarpgroupSum(&'static str),
+    /// `impl FactorA<T>`, `impl FactorB<T>`: a tile in shared memory, or for the left factor a
+    /// `FragA` in registers.
+    Factor {
+        /// The generic parameter that is the element's type.
+        elem: &'static str,
+        /// Whether it may be in registers.
+        registers: bool,
+    },
+    /// `[u32; N]`.
+    Words(u32),
     /// `Scope`.
     Scope,
     /// `Order`.
@@ -185,9 +230,22 @@ impl SigTy {
             "Order" => return Some(Self::Order),
             _ => {}
         }
+        if let Some(inner) = text.strip_prefix("impl ") {
+            let (name, elem) = inner.strip_suffix('>')?.split_once('<')?;
+            let registers = name.trim() == "FactorA";
+            return Some(Self::Factor { elem: elem.trim(), registers });
+        }
+        if let Some(inner) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            return Some(Self::Words(inner.strip_prefix("u32;")?.trim().parse().ok()?));
+        }
+        if let Some((name, elem)) = text.strip_suffix('>').and_then(|it| it.split_once('<')) {
+            let kind = FragmentKind::from_name(name.trim())?;
+            return Some(Self::Fragment(kind, Box::new(Self::parse(elem)?)));
+        }
         if let Some((generic, part)) = text.split_once("::") {
             return match part.trim() {
                 "Bits" => Some(Self::Bits(generic.trim())),
+                "Sum" => Some(Self::Sum(generic.trim())),
                 part => Some(Self::Vector(generic.trim(), part.strip_prefix('X')?.parse().ok()?)),
             };
         }
@@ -209,6 +267,10 @@ impl SigTy {
             Some(elem) => Some(Self::Memory { elem: Box::new(Self::parse(elem)?), mutable }),
             None => match Self::parse(target)? {
                 Self::Generic(elem) => Some(Self::Place { elem, mutable }),
+                of @ Self::Fragment(..) if mutable => Some(Self::InPlace(Box::new(of))),
+                Self::Factor { elem, registers: false } if mutable => {
+                    Some(Self::WarpgroupSum(elem))
+                }
                 _ => None,
             },
         }

@@ -587,6 +587,122 @@ intrinsics! {
         free fn store_vec16_cs<T: Lane, I: Int>(memory: &mut [T], index: I, value: T::X16);
     }
 
+    "Copies in the background"
+    "`cp.async`: bytes from a slice to a shared array, past the registers. They arrive when the thread waits for their group; until then nobody may touch the destination, and other threads see them after a barrier behind the wait. The indices are multiples of the elements that one copy moves.";
+
+    CpAsync4 80 {
+        /// Begins to copy 4 bytes.
+        free fn cp_async_4<T: Lane>(to: &mut T, from: &T);
+    }
+    CpAsync8 80 {
+        /// Begins to copy 8 bytes.
+        free fn cp_async_8<T: Lane>(to: &mut T, from: &T);
+    }
+    CpAsync16 80 {
+        /// Begins to copy 16 bytes, past the L1 cache.
+        free fn cp_async_16<T: Lane>(to: &mut T, from: &T);
+    }
+    CpAsync4Or0 80 {
+        /// Begins to copy 4 bytes, or to write zeros if `valid` does not hold; then the source may
+        /// be outside of the slice.
+        free fn cp_async_4_or_zero<T: Lane>(to: &mut T, from: &T, valid: bool);
+    }
+    CpAsync8Or0 80 {
+        /// Begins to copy 8 bytes, or to write zeros.
+        free fn cp_async_8_or_zero<T: Lane>(to: &mut T, from: &T, valid: bool);
+    }
+    CpAsync16Or0 80 {
+        /// Begins to copy 16 bytes, or to write zeros.
+        free fn cp_async_16_or_zero<T: Lane>(to: &mut T, from: &T, valid: bool);
+    }
+    CpAsyncCommit 80 {
+        /// Closes a group: the copies that this thread has begun since the last one.
+        free fn cp_async_commit();
+    }
+    CpAsyncWait 80 {
+        /// Waits until at most `groups` of this thread's groups are under way, a constant.
+        free fn cp_async_wait(groups: u32);
+    }
+
+    "Matrices in registers"
+    "Fragments of matrices, spread over the lanes of a warp, and their product. A step along K is 32 bytes: 16 elements of `f16` and `bf16`, 8 of `f32` (multiplied as TF32, without the low 13 bits), 32 of `i8` and `u8`; of `f64`, whose tiles are 8 by 8 by 4, it is 4 elements. Lane `l` holds of a `FragC` the elements `c[i]` in row `l / 4 + 8 * (i / 2)` and column `l % 4 * 2 + i % 2`. All lanes of the warp take part. In `ldmatrix` and `stmatrix` each lane gives the index where a row of 16 bytes begins, a multiple of 16 bytes; `tile` is a shared array.";
+
+    LdmatrixA 75 {
+        /// 16 rows of 32 bytes along K. Lane `l` gives row `l % 16`, its half `l / 16`.
+        free fn ldmatrix_a<T: MatrixElem, I: Int>(tile: &[T], index: I) -> FragA<T>;
+    }
+    LdmatrixATrans 75 {
+        /// The same from a tile whose rows run along M: lane `l` gives step `l % 8 + l / 16 * 8`
+        /// along K, the half `l / 8 % 2` of the 16 elements.
+        free fn ldmatrix_a_trans<T: Half, I: Int>(tile: &[T], index: I) -> FragA<T>;
+    }
+    LdmatrixB 75 {
+        /// 8 columns, stored as rows of 32 bytes along K. Lane `l` below 16 gives column `l % 8`,
+        /// its half `l / 8`; the other lanes' indices do not matter.
+        free fn ldmatrix_b<T: MatrixElem, I: Int>(tile: &[T], index: I) -> FragB<T>;
+    }
+    LdmatrixBTrans 75 {
+        /// The same from a tile whose rows run along N: lane `l` below 16 gives step `l` along K.
+        free fn ldmatrix_b_trans<T: Half, I: Int>(tile: &[T], index: I) -> FragB<T>;
+    }
+    LdmatrixB2 75 {
+        /// 16 columns, stored as rows of 32 bytes along K, as two fragments. Lane `l` gives column
+        /// `l % 8 + l / 16 * 8`, its half `l / 8 % 2`.
+        free fn ldmatrix_b2<T: MatrixElem, I: Int>(tile: &[T], index: I) -> (FragB<T>, FragB<T>);
+    }
+    LdmatrixB2Trans 75 {
+        /// The same from a tile whose rows run along N: lane `l` gives step `l % 16` along K, the
+        /// half `l / 16` of the 16 columns.
+        free fn ldmatrix_b2_trans<T: Half, I: Int>(tile: &[T], index: I) -> (FragB<T>, FragB<T>);
+    }
+    StmatrixX4 90 {
+        /// Stores four matrices of 8 by 8 elements, a word of two for each lane. Lane `l` gives row
+        /// `l % 8` of matrix `l / 8`, and holds columns `l % 4 * 2` and the next of row `l / 4`.
+        free fn stmatrix_x4<T: Half, I: Int>(tile: &mut [T], index: I, words: [u32; 4]);
+    }
+    StmatrixX4Trans 90 {
+        /// The same, each matrix transposed.
+        free fn stmatrix_x4_trans<T: Half, I: Int>(tile: &mut [T], index: I, words: [u32; 4]);
+    }
+    FragAFromWords 80 {
+        /// The fragment of these words. The lane `l` holds, as pairs of 16-bit elements, row
+        /// `l / 4` at K `l % 4 * 2`, row 8 further down, and both 8 further along K.
+        free fn frag_a<T: MatrixElem>(words: [u32; 4]) -> FragA<T>;
+    }
+    FragAWords 80 {
+        /// The words of a fragment.
+        free fn frag_a_words<T: MatrixElem>(fragment: FragA<T>) -> [u32; 4];
+    }
+    FragBFromWords 80 {
+        /// The fragment of these words. The lane `l` holds, as pairs of 16-bit elements, column
+        /// `l / 4` at K `l % 4 * 2`, and 8 further along K.
+        free fn frag_b<T: MatrixElem>(words: [u32; 2]) -> FragB<T>;
+    }
+    FragBWords 80 {
+        /// The words of a fragment.
+        free fn frag_b_words<T: MatrixElem>(fragment: FragB<T>) -> [u32; 2];
+    }
+    FragAFromF64 80 {
+        /// The element in row `l / 4` and K `l % 4`.
+        free fn frag_a_f64(value: f64) -> FragA<f64>;
+    }
+    FragBFromF64 80 {
+        /// The element in K `l % 4` and column `l / 4`.
+        free fn frag_b_f64(value: f64) -> FragB<f64>;
+    }
+    Mma 80 {
+        /// `sum += a * b`, the products exact, summed in the type of the sum (`mma.sync`).
+        free fn mma<T: MmaFactor>(sum: &mut FragC<T::Sum>, a: FragA<T>, b: FragB<T>);
+    }
+    PackF16x2 80 {
+        /// Both rounded to `f16`, as a word with `low` in the low half.
+        free fn pack_f16x2(low: f32, high: f32) -> u32;
+    }
+    PackBf16x2 80 {
+        /// Both rounded to `bf16`, as a word with `low` in the low half.
+        free fn pack_bf16x2(low: f32, high: f32) -> u32;
+    }
+
     "Bits and bytes"
     "";
 

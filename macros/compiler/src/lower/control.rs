@@ -297,6 +297,7 @@ fn cost(expr: &Expr) -> Option<u32> {
         ExprKind::Binary(_, a, b) => Some(cost(a)? + cost(b)? + 1),
         ExprKind::Logic { and: _, left, right } => Some(cost(left)? + cost(right)? + 1),
         ExprKind::Unit
+        | ExprKind::Zero
         | ExprKind::Len(_)
         | ExprKind::Tuple(_)
         | ExprKind::Array(_)

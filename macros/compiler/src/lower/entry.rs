@@ -15,8 +15,12 @@ pub(super) const CHANNEL: &str = "$channel";
 /// The parameter that holds the kernel's number.
 pub(super) const KERNEL_ID: &str = "$kernel";
 
-/// What `%dynamic_smem_size` bytes are aligned to.
+/// What dynamic shared memory is aligned to.
 const DYNAMIC_ALIGN: u32 = 16;
+/// The most bytes of shared memory that a function may declare; what needs more is dynamic.
+const MOST_STATIC: u32 = 48 * 1024;
+/// The symbol of the static arrays where they are in dynamic memory. No Rust name has a `$`.
+const POOL: &str = "$shared";
 
 /// The parameter that holds the length of a slice.
 pub(super) fn len_name(slice: &str) -> String {
@@ -59,34 +63,55 @@ impl Lower<'_> {
         }
     }
 
-    /// Declares the shared arrays.
+    /// Declares the shared arrays. Static ones that are too large together share the front of
+    /// the dynamic memory, which every launch then makes large enough.
     pub(super) fn declare_shared(&mut self) {
+        let mut offsets = Vec::new();
+        let mut end: u32 = 0;
         for shared in &self.kernel.shared {
+            let Some(len) = shared.len else {
+                offsets.push(0);
+                continue;
+            };
+            let start = end.next_multiple_of(shared.align);
+            offsets.push(i64::from(start));
+            end = start + len * shared.elem.bytes();
+        }
+        let pooled = end > MOST_STATIC;
+        if pooled {
+            self.reserved_shared = end.next_multiple_of(DYNAMIC_ALIGN);
+            let align = self.kernel.shared.iter().map(|shared| shared.align).max();
+            self.dynamic.push((POOL.to_owned(), align.unwrap_or(DYNAMIC_ALIGN)));
+        }
+        for (shared, offset) in self.kernel.shared.iter().zip(offsets) {
             let name = self.unique_name(&shared.name);
-            match shared.len {
+            let (name, offset) = match shared.len {
+                Some(_) if pooled => (POOL.to_owned(), offset),
                 Some(len) => {
-                    let bytes = len * shared.elem.bytes();
-                    self.add_shared(&name, bytes);
+                    self.add_shared(&name, len * shared.elem.bytes(), shared.align);
+                    (name, 0)
                 }
-                None => self.dynamic.push(name.clone()),
-            }
+                None => {
+                    self.dynamic.push((name.clone(), DYNAMIC_ALIGN));
+                    (name, i64::from(self.reserved_shared))
+                }
+            };
             self.shared_names.push(name);
+            self.shared_offsets.push(offset);
         }
     }
 
     /// Adds a static shared array of so many bytes and gives its name.
     pub(crate) fn scratch(&mut self, name: &str, bytes: u32) -> String {
         let name = self.unique_name(name);
-        self.add_shared(&name, bytes);
+        self.add_shared(&name, bytes, DYNAMIC_ALIGN);
         self.shared_names.push(name.clone());
         name
     }
 
-    /// Arrays are aligned for the widest access, so that vectors may begin at any multiple of
-    /// their size.
-    fn add_shared(&mut self, name: &str, bytes: u32) {
-        self.ptx.shared(name, DYNAMIC_ALIGN, u64::from(bytes));
-        self.static_shared = self.static_shared.next_multiple_of(DYNAMIC_ALIGN) + bytes;
+    fn add_shared(&mut self, name: &str, bytes: u32, align: u32) {
+        self.ptx.shared(name, align, u64::from(bytes));
+        self.static_shared = self.static_shared.next_multiple_of(align) + bytes;
     }
 
     fn unique_name(&self, name: &str) -> String {
@@ -139,7 +164,7 @@ impl Lower<'_> {
             version: needs.ptx.max(version_of(sm)),
             target: Target { sm, suffix, debug: false },
             files: (1..).zip(self.files.iter().cloned()).collect(),
-            vars: self.dynamic.iter().map(|name| dynamic_shared(name)).collect(),
+            vars: self.dynamic.iter().map(|(name, align)| dynamic_shared(name, *align)).collect(),
             functions: vec![function],
         };
         (module, self)
@@ -161,11 +186,11 @@ const fn version_of(sm: u32) -> (u8, u8) {
     }
 }
 
-fn dynamic_shared(name: &str) -> Var {
+fn dynamic_shared(name: &str, align: u32) -> Var {
     Var {
         linkage: Some(Linkage::Extern),
         space: Space::Shared,
-        align: Some(DYNAMIC_ALIGN),
+        align: Some(align),
         ty: PtxTy::B8,
         name: name.to_owned(),
         len: Len::Unsized,

@@ -1,9 +1,11 @@
 //! Expressions and statements.
 
+use firesteel_ptx::ir::Reg;
+
 use super::val::{immediate, layout, width};
 use super::{Binding, Lower, Operand, Val};
 use crate::hir::{
-    BinOp, Block, Expr, ExprKind, LocalId, Place, Root, Scalar, Step, Stmt, StmtKind, Ty,
+    BinOp, Block, Expr, ExprKind, LocalId, Place, Root, Scalar, Step, Stmt, StmtKind, Ty, Value,
 };
 use crate::walk;
 
@@ -13,6 +15,11 @@ impl Lower<'_> {
         match &expr.kind {
             ExprKind::Value(value) => Val::scalar(immediate(*value)),
             ExprKind::Unit => Val::unit(),
+            ExprKind::Zero => {
+                let zeros =
+                    layout(&expr.ty).into_iter().map(|ty| immediate(Value::from_bits(ty, 0)));
+                Val::parts(zeros.collect())
+            }
             ExprKind::Load(place) => self.load(place),
             ExprKind::Len(memory) => Val::scalar(self.len(*memory)),
             ExprKind::Unary(op, a) => {
@@ -192,6 +199,24 @@ impl Lower<'_> {
             };
         }
         start..start + width(ty)
+    }
+
+    /// The registers of a variable, or of a part of one, on which an operation works in place.
+    pub(super) fn registers_of(&mut self, place: &Place) -> Vec<Reg> {
+        let Root::Local(local) = place.root else {
+            unreachable!("`infer` lets operations work on variables alone");
+        };
+        self.keep();
+        let parts = self.part(local, place);
+        let regs = match &self.locals[local.0] {
+            Some(Binding::Registers(regs)) => regs[parts].to_vec(),
+            // Not reached.
+            Some(Binding::Operands(_)) | None => Vec::new(),
+        };
+        for reg in &regs {
+            self.written(*reg);
+        }
+        regs
     }
 
     fn assign_expr(&mut self, place: &Place, value: &Expr) -> Val {

@@ -68,10 +68,14 @@ pub(crate) struct Lower<'k> {
     /// Names of parameters and shared arrays in PTX.
     names: Vec<String>,
     shared_names: Vec<String>,
-    /// Names of dynamic shared arrays.
-    dynamic: Vec<String>,
+    /// Where each shared array begins: bytes behind the symbol of its name.
+    shared_offsets: Vec<i64>,
+    /// Names of dynamic shared arrays, and what they are aligned to.
+    dynamic: Vec<(String, u32)>,
     /// Bytes of static shared memory so far.
     static_shared: u32,
+    /// Bytes of dynamic shared memory that hold the static arrays, if those are too many.
+    reserved_shared: u32,
     /// The shared array through which block reductions pass, if there is one.
     reduce_scratch: Option<String>,
     uses_channel: bool,
@@ -91,6 +95,8 @@ pub struct Lowered {
     pub uses_channel: bool,
     /// Bytes of static shared memory.
     pub static_shared: u32,
+    /// Bytes of dynamic shared memory that every launch must add for the kernel's own arrays.
+    pub reserved_shared: u32,
 }
 
 /// Lowers a folded kernel.
@@ -106,8 +112,8 @@ pub fn lower(kernel: &Kernel) -> Lowered {
     cx.numbers.leave_body();
     cx.emit_faults();
     let (module, cx) = cx.module();
-    let Lower { sites, uses_channel, static_shared, .. } = cx;
-    Lowered { module, sites, uses_channel, static_shared }
+    let Lower { sites, uses_channel, static_shared, reserved_shared, .. } = cx;
+    Lowered { module, sites, uses_channel, static_shared, reserved_shared }
 }
 
 /// The variables that the body mentions.
@@ -147,6 +153,8 @@ impl<'k> Lower<'k> {
             shared_names: Vec::new(),
             dynamic: Vec::new(),
             static_shared: 0,
+            reserved_shared: 0,
+            shared_offsets: Vec::new(),
             reduce_scratch: None,
             uses_channel: false,
             temporary: None,

@@ -1,10 +1,11 @@
 //! Elements of memory: addresses, bounds, loads and stores.
 
+use firesteel_ptx::ir::Reg;
 use firesteel_ptx::modifier::{Cmp, Space};
 use firesteel_ptx::operand::{Addr, Def, Special};
 use firesteel_ptx::ty::{CompareTy, CvtTy, IntTy, MemTy, Ty as PtxTy, WideTy};
 
-use super::emit::when;
+use super::emit::{unless, when};
 use super::expr::scalar_of;
 use super::number::{Fact, RESULT};
 use super::val::{Address, constant, mem_ty, reg_ty};
@@ -35,6 +36,32 @@ impl Lower<'_> {
         self.loc(span);
         let (operand, ty) = self.index_word(operand, ty);
         self.check_index(memory, &operand, ty, count, span);
+        let elem = self.elem_of(memory);
+        let (space, addr) = match memory {
+            Memory::Slice(_) => (Space::Global, self.global_address(memory, operand, ty)),
+            Memory::Shared(_) => (Space::Shared, self.shared_address(memory, operand, ty)),
+        };
+        Address { space, addr, elem }
+    }
+
+    /// [`Self::element`] where only threads for which `wanted` holds reach the elements, so that
+    /// only theirs are checked.
+    pub(crate) fn element_where(
+        &mut self,
+        wanted: Reg,
+        (memory, index): (Memory, &Expr),
+        count: u32,
+        span: SpanRange,
+    ) -> Address {
+        let (operand, ty) = (self.scalar(index), scalar_of(&index.ty));
+        self.loc(span);
+        let (operand, ty) = self.index_word(operand, ty);
+        if self.is_checked() && self.is_reachable() {
+            let skip = self.label();
+            self.jump_if(unless(wanted), skip);
+            self.scoped(|cx| cx.check_index(memory, &operand, ty, count, span));
+            self.place(skip);
+        }
         let elem = self.elem_of(memory);
         let (space, addr) = match memory {
             Memory::Slice(_) => (Space::Global, self.global_address(memory, operand, ty)),
@@ -211,12 +238,23 @@ impl Lower<'_> {
                 Some(len) => Operand::Int(i64::from(len)),
                 None => {
                     let bytes = self.special(Special::DynamicSmemSize);
+                    let bytes = self.without_reserved(bytes);
                     let wide = self.convert(bytes, Scalar::U32, Scalar::Usize);
                     let shift = i64::from(self.elem_of(memory).bytes().trailing_zeros());
                     self.scale(wide, Scalar::Usize, -shift)
                 }
             },
         }
+    }
+
+    /// The bytes of dynamic shared memory that the launch asked for.
+    fn without_reserved(&mut self, bytes: Operand) -> Operand {
+        let reserved = i64::from(self.reserved_shared);
+        if reserved == 0 {
+            return bytes;
+        }
+        let reserved = Operand::Int(-reserved);
+        self.pure(PtxTy::B32, |d| op::add(IntTy::S32, d, bytes, reserved)).into()
     }
 
     /// A special register.
@@ -291,12 +329,12 @@ impl Lower<'_> {
         let Memory::Shared(shared) = memory else {
             unreachable!("slices have 64-bit addresses");
         };
-        let name = self.shared_names[shared.0].clone();
+        let (name, start) = (self.shared_names[shared.0].clone(), self.shared_offsets[shared.0]);
         let bytes = i64::from(self.elem_of(memory).bytes());
         if let Some(value) = constant(&index, ty)
             && let Some(offset) = small_offset(value.as_int(), bytes)
         {
-            return Addr::symbol(&name, offset);
+            return Addr::symbol(&name, start + offset);
         }
         let base = self.hoisted(PtxTy::B32, |d| firesteel_ptx::isa::Mov {
             ty: firesteel_ptx::ty::MovTy::U32,
@@ -304,6 +342,7 @@ impl Lower<'_> {
             a: firesteel_ptx::operand::Use(Operand::Symbol(name, 0)),
         });
         let (index, extra) = self.split_shared(index, ty, bytes);
+        let extra = extra + start;
         let index = self.convert(index, ty, Scalar::U32);
         let offset = self.scale(index, Scalar::U32, i64::from(bytes.trailing_zeros()));
         let at = self.pure(PtxTy::B32, |d| op::add(IntTy::S32, d, base, offset));

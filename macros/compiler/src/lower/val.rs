@@ -67,6 +67,10 @@ fn flatten(ty: &Ty, into: &mut Vec<Scalar>) {
     match ty {
         Ty::Scalar(scalar) => into.push(*scalar),
         Ty::Vector(vector) => into.extend((0..vector.lanes).map(|_| vector.elem)),
+        Ty::Fragment(fragment) => {
+            let (register, count) = fragment.registers();
+            into.extend((0..count).map(|_| register));
+        }
         Ty::Unit | Ty::Never => {}
         Ty::Tuple(items) => items.iter().for_each(|item| flatten(item, into)),
         Ty::Array(elem, len) => (0..*len).for_each(|_| flatten(elem, into)),
@@ -79,6 +83,7 @@ pub(crate) fn width(ty: &Ty) -> usize {
     match ty {
         Ty::Scalar(_) => 1,
         Ty::Vector(vector) => vector.lanes as usize,
+        Ty::Fragment(fragment) => fragment.registers().1 as usize,
         Ty::Unit | Ty::Never => 0,
         Ty::Tuple(items) => items.iter().map(width).sum(),
         Ty::Array(elem, len) => width(elem) * *len as usize,

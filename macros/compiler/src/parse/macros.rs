@@ -5,7 +5,7 @@ use quote::ToTokens;
 use syn::parse::{ParseStream, Parser as _};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{LitStr, Token};
+use syn::{LitInt, LitStr, Token};
 
 use super::Parser;
 use super::scope::Def;
@@ -17,6 +17,10 @@ use crate::value::{BinOp, Scalar};
 
 const MACROS: [&str; 6] =
     ["shared_mem", "dynamic_shared", "assert", "assert_eq", "assert_ne", "gpu_println"];
+/// Shared arrays are aligned for the widest access.
+const SHARED_ALIGN: u32 = 16;
+/// What the swizzle patterns of tensor copies repeat after.
+const MOST_SHARED_ALIGN: u32 = 1024;
 const SHARED_HELP: &str = "write `let tile = shared_mem![f32; 256];`";
 const DYNAMIC_HELP: &str = "write `let tile = dynamic_shared![f32];`";
 const PRINT_HELP: &str = "write `gpu_println!(\"x = {}\", x)`";
@@ -98,11 +102,13 @@ impl Parser<'_, '_> {
             }
         };
         let dynamic = name_of(mac) == "dynamic_shared";
-        let (elem, len) = if dynamic {
-            (self.dynamic_elem(mac), None)
+        let (elem, len, align) = if dynamic {
+            (self.dynamic_elem(mac), None, SHARED_ALIGN)
         } else {
-            let (elem, len) = self.static_array(mac).unzip();
-            (elem, len)
+            match self.static_array(mac) {
+                Some((elem, len, align)) => (Some(elem), Some(len), align),
+                None => (None, None, SHARED_ALIGN),
+            }
         };
         let id = SharedId(self.shared.len());
         if dynamic && self.shared.iter().any(|shared| shared.len.is_none()) {
@@ -112,7 +118,7 @@ impl Parser<'_, '_> {
         }
         let name = ident.to_string();
         let elem = elem.unwrap_or(Scalar::F32);
-        self.shared.push(SharedDecl { ident, elem, len, span: whole(mac) });
+        self.shared.push(SharedDecl { ident, elem, len, align, span: whole(mac) });
         self.scopes.define(name, Def::Memory(Memory::Shared(id)));
         Stmt::Shared(id, span)
     }
@@ -123,15 +129,41 @@ impl Parser<'_, '_> {
         self.shared_elem(&ty)
     }
 
-    fn static_array(&mut self, mac: &syn::Macro) -> Option<(Scalar, crate::ast::ConstId)> {
+    /// `T; N` or `T; N, align = 1024`.
+    fn static_array(&mut self, mac: &syn::Macro) -> Option<(Scalar, crate::ast::ConstId, u32)> {
         let parse = |input: ParseStream<'_>| {
             let ty: syn::Type = input.parse()?;
             input.parse::<Token![;]>()?;
-            Ok((ty, input.parse::<syn::Expr>()?))
+            let len = input.parse::<syn::Expr>()?;
+            if input.parse::<Option<Token![,]>>()?.is_none() {
+                return Ok((ty, len, None));
+            }
+            let word: Ident = input.parse()?;
+            if word != "align" {
+                return Err(syn::Error::new(word.span(), "not an alignment"));
+            }
+            input.parse::<Token![=]>()?;
+            Ok((ty, len, Some(input.parse::<LitInt>()?)))
         };
-        let (ty, len) = self.macro_input(mac, Code::BadSharedMemory, SHARED_HELP, parse)?;
+        let (ty, len, align) = self.macro_input(mac, Code::BadSharedMemory, SHARED_HELP, parse)?;
         let elem = self.shared_elem(&ty)?;
-        Some((elem, self.anonymous_const(TyExprKind::Infer, &len)))
+        let align = align.map_or(SHARED_ALIGN, |align| self.alignment(&align));
+        Some((elem, self.anonymous_const(TyExprKind::Infer, &len), align))
+    }
+
+    /// The alignment of a shared array, at least that of the widest access.
+    fn alignment(&mut self, written: &LitInt) -> u32 {
+        match written.base10_parse::<u32>() {
+            Ok(align) if align.is_power_of_two() && align <= MOST_SHARED_ALIGN => {
+                align.max(SHARED_ALIGN)
+            }
+            Ok(_) | Err(_) => {
+                let message = format!("a shared array cannot be aligned to {written}");
+                let help = "an alignment is a power of two up to 1024";
+                self.error(Code::BadSharedMemory, written.span(), message, help);
+                SHARED_ALIGN
+            }
+        }
     }
 
     fn shared_elem(&mut self, ty: &syn::Type) -> Option<Scalar> {

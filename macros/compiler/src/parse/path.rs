@@ -6,8 +6,9 @@ use syn::{GenericArgument, PathArguments};
 use super::Parser;
 use super::scope::Def;
 use super::ty::vector;
-use crate::ast::{Call, ConstId, Expr, ExprKind, Generic, TyExprKind};
+use crate::ast::{Call, ConstId, Expr, ExprKind, Generic, TyExpr, TyExprKind};
 use crate::diag::{Code, nearest};
+use crate::fragment::FragmentKind;
 use crate::hir::{Order, Scope};
 use crate::intrinsics::{self, Class, Kind, Row};
 use crate::span::SpanRange;
@@ -115,6 +116,7 @@ fn of_a_module(names: &[&str]) -> bool {
         [first, ..] => {
             !matches!(*first, "fast" | "Scope" | "Order")
                 && Scalar::from_name(first).is_none()
+                && FragmentKind::from_name(first).is_none()
                 && vector(first).is_none()
         }
     }
@@ -278,6 +280,13 @@ impl Parser<'_, '_> {
                 let kind = ExprKind::Vector { ty, elem, lanes, function, args };
                 self.node(kind, span)
             }
+            Some(Callee::Zero(kind, segment)) => match self.fragment_ty(kind, &segment) {
+                Some(kind) => {
+                    let ty = TyExpr { kind, span: SpanRange::of(&segment) };
+                    self.node(ExprKind::Zero(path.clone(), ty), span)
+                }
+                None => self.error_node(span),
+            },
             Some(Callee::From(ty, ident)) if args.len() == 1 => {
                 let arg = args.into_iter().next().map(Box::new);
                 let kind =
@@ -316,6 +325,10 @@ impl Parser<'_, '_> {
         {
             let [.., ty, function] = idents.as_slice() else { return None };
             return Some(Callee::Vector(elem, lanes, ty.clone(), function.clone()));
+        }
+        if let (Some(kind), "zero") = (FragmentKind::from_name(ty), *name) {
+            let at = path.segments.len().checked_sub(2)?;
+            return Some(Callee::Zero(kind, path.segments[at].clone()));
         }
         let scalar = Scalar::from_name(ty)?;
         if *name == "from" {
@@ -392,6 +405,7 @@ impl Parser<'_, '_> {
 enum Callee {
     Row(&'static Row, Option<Scalar>),
     Vector(Scalar, u32, Ident, Ident),
+    Zero(FragmentKind, syn::PathSegment),
     From(Scalar, Ident),
 }
 

@@ -1,10 +1,11 @@
 //! Types as they are written.
 
-use syn::{Type, TypePath};
+use syn::{GenericArgument, PathArguments, Type, TypePath};
 
 use super::Parser;
-use crate::ast::{TyExpr, TyExprKind};
+use crate::ast::{ConstId, TyExpr, TyExprKind};
 use crate::diag::{Code, nearest};
+use crate::fragment::FragmentKind;
 use crate::hir::Vector;
 use crate::span::SpanRange;
 use crate::value::Scalar;
@@ -61,9 +62,74 @@ impl Parser<'_, '_> {
         if plain && let Some((elem, lanes)) = vector(&name) {
             return Some(TyExprKind::Vector(elem, lanes));
         }
-        let near = nearest(&name, Scalar::ALL.map(Scalar::name));
+        if let (None, Some(kind), Some(last)) =
+            (&path.qself, FragmentKind::from_name(&name), segments.last())
+        {
+            return self.fragment_ty(kind, last);
+        }
+        let kinds = FragmentKind::ALL.map(FragmentKind::name);
+        let near = nearest(&name, Scalar::ALL.map(Scalar::name).into_iter().chain(kinds));
         let help = near.map_or(help.to_owned(), |near| format!("did you mean `{near}`?"));
         self.error(code, SpanRange::of(path), format!("kernels have no type `{name}`"), help);
+        None
+    }
+
+    /// `FragA<bf16>`, or `WarpgroupC<f32, 128>`; the element may be left to inference.
+    pub(super) fn fragment_ty(
+        &mut self,
+        kind: FragmentKind,
+        written: &syn::PathSegment,
+    ) -> Option<TyExprKind> {
+        let span = SpanRange::of(written);
+        let args: Vec<_> = match &written.arguments {
+            PathArguments::AngleBracketed(args) => args.args.iter().collect(),
+            PathArguments::None | PathArguments::Parenthesized(_) => Vec::new(),
+        };
+        let wide = kind == FragmentKind::WarpgroupC;
+        let elem = match args.first() {
+            Some(GenericArgument::Type(ty)) => self.ty(ty),
+            None if !wide => TyExpr { kind: TyExprKind::Infer, span },
+            Some(_) | None => return self.bad_fragment(kind, span),
+        };
+        let cols = match (args.get(1).copied(), wide) {
+            (Some(cols), true) => self.columns(cols),
+            (None, false) => return Some(TyExprKind::Fragment(kind, Box::new(elem), None)),
+            (Some(_), false) | (None, true) => None,
+        };
+        match cols {
+            Some(cols) if args.len() == 2 => {
+                Some(TyExprKind::Fragment(kind, Box::new(elem), Some(cols)))
+            }
+            _ => self.bad_fragment(kind, span),
+        }
+    }
+
+    /// The number of columns: a literal, a block, or the name of a constant.
+    fn columns(&mut self, written: &GenericArgument) -> Option<ConstId> {
+        let path;
+        let expr = match written {
+            GenericArgument::Const(expr) => expr,
+            GenericArgument::Type(Type::Path(ty)) => {
+                path = syn::Expr::Path(syn::ExprPath {
+                    attrs: vec![],
+                    qself: None,
+                    path: ty.path.clone(),
+                });
+                &path
+            }
+            _ => return None,
+        };
+        Some(self.anonymous_const(TyExprKind::Scalar(Scalar::U32), expr))
+    }
+
+    fn bad_fragment(&mut self, kind: FragmentKind, span: SpanRange) -> Option<TyExprKind> {
+        let name = kind.name();
+        let (what, help) = match kind {
+            FragmentKind::WarpgroupC => ("the type of an element and columns", "<f32, 128>"),
+            _ => ("the type of an element", "<bf16>"),
+        };
+        let message = format!("`{name}` takes {what}");
+        self.error(Code::UnknownType, span, message, format!("write `{name}{help}`"));
         None
     }
 }

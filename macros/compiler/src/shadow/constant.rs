@@ -82,6 +82,7 @@ impl Shadow<'_> {
             | ExprKind::Call(_)
             | ExprKind::Inline(_)
             | ExprKind::Vector { .. }
+            | ExprKind::Zero(..)
             | ExprKind::Loop(..)
             | ExprKind::While(..)
             | ExprKind::For(_)

@@ -92,6 +92,7 @@ impl Shadow<'_> {
                 quote_spanned!(span=> &#mutable #inner)
             }
             ExprKind::Call(call) => self.call(call, span),
+            ExprKind::Zero(path, _) => quote_spanned!(span=> #path()),
             ExprKind::Inline(inline) => self.inline(inline, span),
             ExprKind::Method(receiver, name, args) => {
                 let receiver = self.operand(receiver);
@@ -217,6 +218,7 @@ impl Shadow<'_> {
             | ExprKind::Inline(_)
             | ExprKind::Method(..)
             | ExprKind::Vector { .. }
+            | ExprKind::Zero(..)
             | ExprKind::From(..)
             | ExprKind::Assign(..)
             | ExprKind::AssignOp(..)

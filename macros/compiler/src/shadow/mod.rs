@@ -196,6 +196,12 @@ fn written(ty: &Ty, span: Span) -> TokenStream {
             let name = format_ident!("{vector}", span = span);
             quote_spanned!(span=> ::firesteel::dsl::#name)
         }
+        Ty::Fragment(fragment) => {
+            let name = Ident::new(fragment.kind.name(), span);
+            let (elem, cols) = (scalar(fragment.elem, span), fragment.cols);
+            let cols = (cols > 0).then(|| quote!(, #cols));
+            quote_spanned!(span=> ::firesteel::dsl::#name<#elem #cols>)
+        }
         Ty::Unit => quote_spanned!(span=> ()),
         Ty::Never => quote_spanned!(span=> !),
         Ty::Tuple(elems) => {

@@ -30,6 +30,15 @@ impl Shadow<'_> {
                 let vector = crate::hir::Vector { elem: *elem, lanes: *lanes };
                 written(&Ty::Vector(vector), span)
             }
+            TyExprKind::Fragment(kind, elem, cols) => {
+                let name = proc_macro2::Ident::new(kind.name(), span);
+                let elem = self.ty(elem);
+                let cols = cols.map(|cols| {
+                    let cols = self.length(cols);
+                    quote!(, { #cols })
+                });
+                quote_spanned!(span=> ::firesteel::dsl::#name<#elem #cols>)
+            }
             TyExprKind::Unit => quote_spanned!(span=> ()),
             TyExprKind::Tuple(elems) => {
                 let elems = elems.iter().map(|elem| self.ty(elem));

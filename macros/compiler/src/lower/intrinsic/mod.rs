@@ -4,6 +4,7 @@
 //! from left to right with [`Lower::values`]; an argument that is a place is given to
 //! [`Lower::address_of`] in its turn.
 
+mod async_copy;
 mod atomic;
 mod bits;
 mod clock;
@@ -12,6 +13,7 @@ mod fast;
 mod float;
 mod index;
 mod int;
+mod matrix;
 mod memory;
 mod number;
 mod reduce;
@@ -118,6 +120,31 @@ impl Lower<'_> {
             | Op::LoadVecStream
             | Op::StoreVec
             | Op::StoreVecCs => self.vector(call, ty, span),
+            Op::CpAsync4
+            | Op::CpAsync8
+            | Op::CpAsync16
+            | Op::CpAsync4Or0
+            | Op::CpAsync8Or0
+            | Op::CpAsync16Or0
+            | Op::CpAsyncCommit
+            | Op::CpAsyncWait => self.async_copy(call, ty, span),
+            Op::LdmatrixA
+            | Op::LdmatrixATrans
+            | Op::LdmatrixB
+            | Op::LdmatrixBTrans
+            | Op::LdmatrixB2
+            | Op::LdmatrixB2Trans
+            | Op::StmatrixX4
+            | Op::StmatrixX4Trans
+            | Op::FragAFromWords
+            | Op::FragAWords
+            | Op::FragBFromWords
+            | Op::FragBWords
+            | Op::FragAFromF64
+            | Op::FragBFromF64
+            | Op::Mma
+            | Op::PackF16x2
+            | Op::PackBf16x2 => self.matrix(call, ty, span),
             Op::Dp4aSS
             | Op::Dp4aSU
             | Op::Dp4aUS

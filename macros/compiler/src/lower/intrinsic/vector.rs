@@ -54,7 +54,7 @@ impl Lower<'_> {
     }
 
     /// A misaligned access would take the whole context down, so it is a fault of the thread.
-    fn check_alignment(&mut self, at: &Address, lanes: u32, span: SpanRange) {
+    pub(super) fn check_alignment(&mut self, at: &Address, lanes: u32, span: SpanRange) {
         let bytes = i64::from(lanes * at.elem.bytes());
         if self.kernel.signature.options.unchecked || !self.is_reachable() {
             return;
@@ -145,7 +145,7 @@ impl Lower<'_> {
     }
 }
 
-fn memory_and_index(call: &Call) -> (Memory, &Expr) {
+pub(super) fn memory_and_index(call: &Call) -> (Memory, &Expr) {
     let memory = call.args.iter().find_map(|arg| match arg {
         Arg::Memory(memory) => Some(*memory),
         Arg::Value(_) | Arg::Place(_) | Arg::Const(_) | Arg::Scope(_) | Arg::Order(_) => None,
@@ -160,7 +160,13 @@ fn memory_and_index(call: &Call) -> (Memory, &Expr) {
 fn vector_of(ty: &Ty) -> Vector {
     match ty {
         Ty::Vector(vector) => *vector,
-        Ty::Scalar(_) | Ty::Unit | Ty::Never | Ty::Tuple(_) | Ty::Array(..) | Ty::Error => {
+        Ty::Scalar(_)
+        | Ty::Fragment(_)
+        | Ty::Unit
+        | Ty::Never
+        | Ty::Tuple(_)
+        | Ty::Array(..)
+        | Ty::Error => {
             unreachable!("the table gives a vector here")
         }
     }
