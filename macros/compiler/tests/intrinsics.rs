@@ -10,7 +10,9 @@ mod ptxas;
 use std::str::FromStr;
 
 use firesteel_compiler::hir::Vector;
-use firesteel_compiler::intrinsics::{Class, Kind, Row, SigTy, rows};
+use firesteel_compiler::fragment::sum_of;
+use firesteel_compiler::hir::FragmentKind;
+use firesteel_compiler::intrinsics::{Class, Home, Kind, Row, SigTy, rows};
 use firesteel_compiler::value::Scalar;
 use proc_macro2::TokenStream;
 
@@ -81,16 +83,70 @@ fn rust_type(types: &Types, ty: &SigTy) -> Option<String> {
         SigTy::Bits(name) => Some(scalar(types, name).unsigned().to_string()),
         SigTy::Vector(name, lanes) => vector(scalar(types, name), *lanes),
         SigTy::FixedVector(elem, lanes) => vector(*elem, *lanes),
+        SigTy::Sum(name) => Some(sum_of(scalar(types, name)).to_string()),
+        SigTy::Fragment(kind, elem) => {
+            Some(format!("{}<{}>", kind.name(), rust_type(types, elem)?))
+        }
         _ => Some(String::new()),
     }
 }
 
+/// A fragment of some elements.
+fn fragment(types: &Types, kind: FragmentKind, elem: &SigTy) -> Option<String> {
+    let elem = rust_type(types, elem)?;
+    Some(match (kind, elem.as_str()) {
+        (FragmentKind::A, "f64") => "frag_a_f64(1.0)".to_owned(),
+        (FragmentKind::B, "f64") => "frag_b_f64(1.0)".to_owned(),
+        (FragmentKind::A, _) => format!("frag_a::<{elem}>([i, 1, 2, 3])"),
+        (FragmentKind::B, _) => format!("frag_b::<{elem}>([i, 1])"),
+        (FragmentKind::C | FragmentKind::WarpgroupC, _) => format!("FragC::<{elem}>::zero()"),
+        (FragmentKind::TileK | FragmentKind::TileMn, _) => return None,
+    })
+}
+
+/// Reads a fragment that a call gives.
+fn words(kind: FragmentKind, call: &str) -> String {
+    match kind {
+        FragmentKind::A => format!("frag_a_words({call})[3]"),
+        FragmentKind::B => format!("frag_b_words({call})[1]"),
+        FragmentKind::C
+        | FragmentKind::WarpgroupC
+        | FragmentKind::TileK
+        | FragmentKind::TileMn => panic!("`{call}` gives no factor"),
+    }
+}
+
 impl Case {
-    fn argument(&mut self, types: &Types, ty: &SigTy) -> Option<()> {
+    fn argument(&mut self, row: &Row, types: &Types, ty: &SigTy) -> Option<()> {
         let at = self.args.len();
         let written = rust_type(types, ty)?;
+        let shared = row.op.home(at) == Some(Home::Shared);
         let argument = match ty {
-            SigTy::Scalar(_) | SigTy::Generic(_) | SigTy::Bits(_) => {
+            SigTy::Scalar(_) if row.op.constant_argument() == Some(at) => "1".to_owned(),
+            SigTy::Fragment(kind, elem) => {
+                let value = fragment(types, *kind, elem)?;
+                self.lets.push(format!("let a{at} = {value};"));
+                format!("a{at}")
+            }
+            SigTy::InPlace(of) => {
+                let SigTy::Fragment(kind, elem) = &**of else { return None };
+                let value = fragment(types, *kind, elem)?;
+                self.lets.push(format!("let mut a{at} = {value};"));
+                format!("&mut a{at}")
+            }
+            SigTy::Words(count) => format!("{:?}", vec![7; *count as usize]),
+            SigTy::Place { elem, mutable } if shared => {
+                let (elem, mutable) = (scalar(types, elem), if *mutable { "mut " } else { "" });
+                self.lets.push(format!("let m{at} = shared_mem![{elem}; 64];"));
+                format!("&{mutable}m{at}[0]")
+            }
+            SigTy::Memory { elem, .. } if shared => {
+                let elem = rust_type(types, elem)?;
+                self.lets.push(format!("let m{at} = shared_mem![{elem}; 64];"));
+                format!("m{at}")
+            }
+            SigTy::WarpgroupSum(_) | SigTy::Factor { .. } => return None,
+            SigTy::Scalar(_) | SigTy::Generic(_) | SigTy::Bits(_) | SigTy::Sum(_) => {
                 self.params.push(format!("a{at}: {written}"));
                 format!("a{at}")
             }
@@ -123,7 +179,7 @@ impl Case {
 fn kernel(row: &Row, types: &Types) -> Option<String> {
     let mut case = Case::default();
     for (_, ty) in row.params {
-        case.argument(types, &SigTy::parse(ty)?)?;
+        case.argument(row, types, &SigTy::parse(ty)?)?;
     }
     let result = SigTy::parse(row.ret)?;
     let written = rust_type(types, &result)?;
@@ -146,6 +202,19 @@ fn kernel(row: &Row, types: &Types) -> Option<String> {
             let (elem, lanes) = written.rsplit_once('x')?;
             case.params.push(format!("out: &mut [{elem}]"));
             format!("let r = {call}; store_vec{lanes}(out, i * {lanes}, r);")
+        }
+        SigTy::Tuple(items) if matches!(items[0], SigTy::Fragment(..)) => {
+            case.params.push("out: &mut [u32]".to_owned());
+            let both = ["r.0", "r.1"].map(|part| words(FragmentKind::B, part)).join(" + ");
+            format!("let r = {call}; out[i] = {both};")
+        }
+        SigTy::Fragment(kind, _) if !written.contains("f64") => {
+            case.params.push("out: &mut [u32]".to_owned());
+            format!("out[i] = {};", words(*kind, &call))
+        }
+        SigTy::Words(_) => {
+            case.params.push("out: &mut [u32]".to_owned());
+            format!("out[i] = {call}[1];")
         }
         SigTy::Tuple(_) => {
             case.params.push("out: &mut [u32]".to_owned());
