@@ -279,7 +279,7 @@ fn each_mistake_is_reported_once() {
         ("let r = redux_add(n);", &["`redux_add` needs sm_80"]),
         ("let s;", &["nothing says what type `s` has"]),
         ("let c = |v: f32| v;", &["kernels do not have closures"]),
-        ("let big = shared_mem![f32; 20000];", &["static shared memory is at most"]),
+        ("let big = shared_mem![f32; 60000];", &["shared memory is at most"]),
         ("const A: u32 = B; const B: u32 = A;", &["needs itself"]),
         ("let v = load_vec8(x, 0);", &["no vector of 8 `f32`"]),
         ("gpu_println!(\"{}\");", &["1 hole for 0 values"]),

@@ -9,9 +9,9 @@ mod ptxas;
 
 use std::str::FromStr;
 
-use firesteel_compiler::hir::Vector;
 use firesteel_compiler::fragment::sum_of;
 use firesteel_compiler::hir::FragmentKind;
+use firesteel_compiler::hir::Vector;
 use firesteel_compiler::intrinsics::{Class, Home, Kind, Row, SigTy, rows};
 use firesteel_compiler::value::Scalar;
 use proc_macro2::TokenStream;
@@ -109,10 +109,9 @@ fn words(kind: FragmentKind, call: &str) -> String {
     match kind {
         FragmentKind::A => format!("frag_a_words({call})[3]"),
         FragmentKind::B => format!("frag_b_words({call})[1]"),
-        FragmentKind::C
-        | FragmentKind::WarpgroupC
-        | FragmentKind::TileK
-        | FragmentKind::TileMn => panic!("`{call}` gives no factor"),
+        FragmentKind::C | FragmentKind::WarpgroupC | FragmentKind::TileK | FragmentKind::TileMn => {
+            panic!("`{call}` gives no factor")
+        }
     }
 }
 
@@ -210,7 +209,7 @@ fn kernel(row: &Row, types: &Types) -> Option<String> {
         }
         SigTy::Fragment(kind, _) if !written.contains("f64") => {
             case.params.push("out: &mut [u32]".to_owned());
-            format!("out[i] = {};", words(*kind, &call))
+            format!("let r: {written} = {call}; out[i] = {};", words(*kind, "r"))
         }
         SigTy::Words(_) => {
             case.params.push("out: &mut [u32]".to_owned());

@@ -592,7 +592,7 @@ intrinsics! {
 
     CpAsync4 80 {
         /// Begins to copy 4 bytes.
-        free fn cp_async_4<T: Lane>(to: &mut T, from: &T);
+        free fn cp_async_4<T: MatrixElem>(to: &mut T, from: &T);
     }
     CpAsync8 80 {
         /// Begins to copy 8 bytes.
@@ -605,7 +605,7 @@ intrinsics! {
     CpAsync4Or0 80 {
         /// Begins to copy 4 bytes, or to write zeros if `valid` does not hold; then the source may
         /// be outside of the slice.
-        free fn cp_async_4_or_zero<T: Lane>(to: &mut T, from: &T, valid: bool);
+        free fn cp_async_4_or_zero<T: MatrixElem>(to: &mut T, from: &T, valid: bool);
     }
     CpAsync8Or0 80 {
         /// Begins to copy 8 bytes, or to write zeros.
@@ -664,29 +664,29 @@ intrinsics! {
         /// The same, each matrix transposed.
         free fn stmatrix_x4_trans<T: Half, I: Int>(tile: &mut [T], index: I, words: [u32; 4]);
     }
-    FragAFromWords 80 {
+    FragAFromWords 75 {
         /// The fragment of these words. The lane `l` holds, as pairs of 16-bit elements, row
         /// `l / 4` at K `l % 4 * 2`, row 8 further down, and both 8 further along K.
         free fn frag_a<T: MatrixElem>(words: [u32; 4]) -> FragA<T>;
     }
-    FragAWords 80 {
+    FragAWords 75 {
         /// The words of a fragment.
         free fn frag_a_words<T: MatrixElem>(fragment: FragA<T>) -> [u32; 4];
     }
-    FragBFromWords 80 {
+    FragBFromWords 75 {
         /// The fragment of these words. The lane `l` holds, as pairs of 16-bit elements, column
         /// `l / 4` at K `l % 4 * 2`, and 8 further along K.
         free fn frag_b<T: MatrixElem>(words: [u32; 2]) -> FragB<T>;
     }
-    FragBWords 80 {
+    FragBWords 75 {
         /// The words of a fragment.
         free fn frag_b_words<T: MatrixElem>(fragment: FragB<T>) -> [u32; 2];
     }
-    FragAFromF64 80 {
+    FragAFromF64 75 {
         /// The element in row `l / 4` and K `l % 4`.
         free fn frag_a_f64(value: f64) -> FragA<f64>;
     }
-    FragBFromF64 80 {
+    FragBFromF64 75 {
         /// The element in K `l % 4` and column `l / 4`.
         free fn frag_b_f64(value: f64) -> FragB<f64>;
     }
