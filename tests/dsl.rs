@@ -14,6 +14,7 @@ mod kaio;
 mod matrix;
 mod operators;
 mod random;
+mod tensor_maps;
 
 use firesteel::{Arg, Device, DeviceCopy, GpuBuffer, Kernel};
 

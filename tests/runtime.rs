@@ -79,6 +79,29 @@ fn a_grid_of_half_clusters_is_refused() {
 }
 
 #[test]
+fn a_kernel_says_what_it_takes() {
+    let device = crate::device();
+    let info = scale::info(&device).unwrap();
+    assert_eq!((info.name, info.block, info.cluster), ("scale", [32, 1, 1], [1; 3]));
+    assert_eq!(info.ptx_bytes, scale::ptx().len());
+    // What the simulator knows is all that it says.
+    assert_eq!(info.registers.is_some(), !device.is_sim());
+    if let Some(registers) = info.registers {
+        assert!((4..=64).contains(&registers), "{info}");
+        assert_eq!((info.local_bytes, info.static_shared), (Some(0), 0));
+        let occupancy = info.occupancy.unwrap();
+        assert!((1..=64).contains(&occupancy.blocks), "{info}");
+        assert_eq!(occupancy.warps, occupancy.blocks);
+        assert!(occupancy.warps <= occupancy.max_warps);
+    }
+    let with_shared = scale::info_with_dynamic_shared(&device, 40 << 10).unwrap();
+    assert_eq!(with_shared.dynamic_shared, 40 << 10);
+    if let (Some(with), Some(without)) = (with_shared.occupancy, info.occupancy) {
+        assert!(with.blocks < without.blocks, "{info}\n{with_shared}");
+    }
+}
+
+#[test]
 fn reading_a_result_reports_its_kernels_fault() {
     let (device, stream) = stream();
     let x = device.alloc_from(&ramp(10)).unwrap();

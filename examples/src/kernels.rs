@@ -13,6 +13,7 @@ macro_rules! examples {
                 name: stringify!($module),
                 about: $about,
                 ptx: $module::$module::PTX,
+                info: $module::$module::info,
                 run: $module::run,
             },
         )*];

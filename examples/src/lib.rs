@@ -6,7 +6,7 @@
 pub mod data;
 pub mod kernels;
 
-use firesteel::{Device, Result};
+use firesteel::{Device, KernelInfo, Result};
 
 pub use kernels::EXAMPLES;
 
@@ -19,6 +19,8 @@ pub struct Example {
     pub about: &'static str,
     /// The kernel as PTX.
     pub ptx: &'static str,
+    /// What it takes on a device.
+    pub info: fn(&Device) -> Result<KernelInfo>,
     /// Runs it and its reference.
     pub run: fn(&Device) -> Result<Outcome>,
 }

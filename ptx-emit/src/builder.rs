@@ -81,6 +81,19 @@ impl Builder {
         });
     }
 
+    /// Adds a parameter of `bytes` bytes.
+    pub fn param_bytes(&mut self, name: &str, align: u32, bytes: u64) {
+        self.function.params.push(Var {
+            linkage: None,
+            space: Space::Param,
+            align: Some(align),
+            ty: Ty::B8,
+            name: name.to_owned(),
+            len: Len::Array(bytes),
+            init: Vec::new(),
+        });
+    }
+
     /// Adds a shared array of `bytes` bytes.
     pub fn shared(&mut self, name: &str, align: u32, bytes: u64) {
         self.function.vars.push(Var {

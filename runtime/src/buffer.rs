@@ -229,6 +229,11 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
+    /// The stream in whose order it was allocated.
+    pub(crate) fn home(&self) -> &Arc<StreamState> {
+        &self.home
+    }
+
     fn guests(&self) -> MutexGuard<'_, Vec<Arc<StreamState>>> {
         self.guests.lock().unwrap_or_else(PoisonError::into_inner)
     }

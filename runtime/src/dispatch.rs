@@ -12,6 +12,7 @@ use crate::device::Limits;
 use crate::error::{Error, Result};
 use crate::launch::LaunchConfig;
 use crate::stream::{Recording, Stream, StreamState};
+use crate::tensor_map::Map;
 
 /// A launch, without its arguments' values.
 pub(crate) struct Launch<'a> {
@@ -20,8 +21,43 @@ pub(crate) struct Launch<'a> {
     pub(crate) block: [u32; 3],
     /// Blocks of a cluster.
     pub(crate) cluster: [u32; 3],
-    /// The memory behind each argument that is an address.
-    pub(crate) memory: &'a [Option<&'a Arc<Memory>>],
+    /// What is behind each argument.
+    pub(crate) behind: &'a [Behind<'a>],
+}
+
+/// What is behind the value of an argument.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) enum Behind<'a> {
+    /// Nothing: a scalar.
+    #[default]
+    Nothing,
+    /// Memory, whose address it is.
+    Memory(&'a Arc<Memory>),
+    /// A tensor map, which is passed instead of it.
+    Map(&'a Map),
+}
+
+impl<'a> Behind<'a> {
+    #[inline]
+    fn memory(self) -> Option<&'a Arc<Memory>> {
+        match self {
+            Self::Nothing => None,
+            Self::Memory(memory) => Some(memory),
+            Self::Map(map) => Some(&map.memory),
+        }
+    }
+}
+
+/// The arguments as the simulator takes them: the words of each.
+pub(crate) fn words(values: &[u64], behind: &[Behind<'_>]) -> Vec<u64> {
+    let mut words = Vec::with_capacity(values.len());
+    for (value, behind) in values.iter().zip(behind) {
+        match behind {
+            Behind::Nothing | Behind::Memory(_) => words.push(*value),
+            Behind::Map(map) => words.extend(map.words.0),
+        }
+    }
+    words
 }
 
 /// A stream that a launch may go to.
@@ -39,8 +75,8 @@ impl Launch<'_> {
         argument: impl Fn(usize) -> &'static str,
     ) -> Result<Option<Ready<'a>>> {
         let state = stream.state()?;
-        for (at, memory) in self.memory.iter().enumerate() {
-            if let Some(memory) = memory {
+        for (at, behind) in self.behind.iter().enumerate() {
+            if let Some(memory) = behind.memory() {
                 stream.device().same(&memory.device, || match argument(at) {
                     "" => format!("argument {at} of kernel `{}`", self.name),
                     name => format!("argument `{name}` of kernel `{}`", self.name),
@@ -50,7 +86,7 @@ impl Launch<'_> {
         if self.config.grid.contains(&0) {
             return Ok(None);
         }
-        for memory in self.memory.iter().flatten() {
+        for memory in self.behind.iter().filter_map(|it| it.memory()) {
             memory.touch(state)?;
         }
         Ok(Some(Ready { state, recording: state.recording() }))
@@ -113,5 +149,5 @@ pub(crate) fn on_cuda(
     if let Some(capture) = ready.recording.get().0 {
         capture.keep_module(function.module());
     }
-    function.launch(queue, &launch.config, launch.block, values, pointers)
+    function.launch(queue, &launch.config, launch.block, (values, launch.behind), pointers)
 }

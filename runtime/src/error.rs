@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::sim::HostError;
 use crate::sim::report::Report;
+use crate::tensor_map::TensorMapFault;
 
 /// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -191,6 +192,10 @@ pub enum Error {
         /// Blocks of a cluster along each axis.
         want: [u32; 3],
     },
+
+    /// A tensor map that the hardware or the buffer does not allow.
+    #[error("{0}")]
+    TensorMap(Box<TensorMapFault>),
 
     /// More shared memory than the device has for one block.
     #[error(

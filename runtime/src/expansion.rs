@@ -14,18 +14,19 @@ macro_rules! __firesteel_nothing {
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::backend::Queue;
-use crate::buffer::{GpuBuffer, Memory};
+use crate::buffer::GpuBuffer;
 use crate::cuda::{Context, Function, MAX_DEVICES, RawModule};
-use crate::dispatch::{self, Launch};
+use crate::dispatch::{self, Behind, Launch};
 use crate::element::DeviceCopy;
 use crate::error::Result;
 use crate::launch::LaunchConfig;
 use crate::simulated::Op;
 use crate::stream::Stream;
+use crate::tensor_map::{TensorMap, TensorMapMut};
 
 /// The kinds of parameter that a kernel has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +37,20 @@ pub enum ParamKind {
     Slice,
     /// As `Slice`, and the kernel may write.
     SliceMut,
+    /// One PTX parameter of 128 bytes.
+    TensorMap,
+    /// As `TensorMap`, and the kernel may write.
+    TensorMapMut,
+}
+
+impl ParamKind {
+    /// How many PTX parameters it has.
+    const fn arguments(self) -> usize {
+        match self {
+            Self::Scalar | Self::TensorMap | Self::TensorMapMut => 1,
+            Self::Slice | Self::SliceMut => 2,
+        }
+    }
 }
 
 /// A kernel's parameter, as its author wrote it.
@@ -43,7 +58,7 @@ pub enum ParamKind {
 pub struct ParamDef {
     /// Its name.
     pub name: &'static str,
-    /// Its type, of a slice the element's.
+    /// Its type, of a slice or tensor map the element's.
     pub ty: &'static str,
     /// Its kind.
     pub kind: ParamKind,
@@ -141,10 +156,7 @@ impl KernelDef {
         let mut arguments = if spec.uses_channel { 2 } else { 0 };
         let mut param = 0;
         while param < spec.params.len() {
-            arguments += match spec.params[param].kind {
-                ParamKind::Scalar => 1,
-                ParamKind::Slice | ParamKind::SliceMut => 2,
-            };
+            arguments += spec.params[param].kind.arguments();
             param += 1;
         }
         let loaded = [const { OnceLock::new() }; MAX_DEVICES];
@@ -267,8 +279,7 @@ pub(crate) fn kernel_of(id: u32) -> Option<&'static KernelDef> {
 #[derive(Debug)]
 pub struct Args<'a, const N: usize> {
     values: [u64; N],
-    /// The memory behind each address.
-    memory: [Option<&'a Arc<Memory>>; N],
+    behind: [Behind<'a>; N],
     len: usize,
 }
 
@@ -281,7 +292,7 @@ impl<'a, const N: usize> Args<'a, N> {
     #[must_use]
     pub fn new(kernel: &KernelDef) -> Self {
         assert_eq!(N, kernel.arguments, "PTX parameters of kernel `{}`", kernel.spec.name);
-        Self { values: [0; N], memory: [None; N], len: 0 }
+        Self { values: [0; N], behind: [Behind::Nothing; N], len: 0 }
     }
 
     /// Adds a slice that the kernel reads.
@@ -290,7 +301,7 @@ impl<'a, const N: usize> Args<'a, N> {
     /// None at present: the launch compares the buffer's device with the stream's.
     #[inline]
     pub fn slice<T: DeviceCopy>(&mut self, _name: &str, buffer: &'a GpuBuffer<T>) -> Result<()> {
-        self.memory[self.len] = Some(buffer.memory());
+        self.behind[self.len] = Behind::Memory(buffer.memory());
         self.push(buffer.address());
         self.push(buffer.len() as u64);
         Ok(())
@@ -307,6 +318,20 @@ impl<'a, const N: usize> Args<'a, N> {
         buffer: &'a mut GpuBuffer<T>,
     ) -> Result<()> {
         self.slice(name, buffer)
+    }
+
+    /// Adds a tensor that the kernel reads.
+    #[inline]
+    pub fn tensor_map<T, const RANK: usize>(&mut self, map: &'a TensorMap<'_, T, RANK>) {
+        self.behind[self.len] = Behind::Map(map.map());
+        self.push(0);
+    }
+
+    /// Adds a tensor that the kernel writes.
+    #[inline]
+    pub fn tensor_map_mut<T, const RANK: usize>(&mut self, map: &'a mut TensorMapMut<'_, T, RANK>) {
+        self.behind[self.len] = Behind::Map(map.map());
+        self.push(0);
     }
 
     /// Adds a scalar.
@@ -337,7 +362,7 @@ pub fn launch<const N: usize>(
     let mut pointers: [*mut c_void; N] = [ptr::null_mut(); N];
     let set = if kernel.spec.uses_channel { N - 2 } else { N };
     assert_eq!(args.len, set, "arguments of kernel `{}`", kernel.spec.name);
-    launch_dynamic(kernel, stream, config, (&mut args.values, &args.memory), &mut pointers)
+    launch_dynamic(kernel, stream, config, (&mut args.values, &args.behind), &mut pointers)
 }
 
 /// The time of `count` calls of the driver's own launch with these arguments, for comparison with
@@ -353,13 +378,13 @@ pub fn time_raw_launches<const N: usize>(
     count: u32,
 ) -> Result<Option<Duration>> {
     let mut pointers: [*mut c_void; N] = [ptr::null_mut(); N];
-    let (values, block) = (&mut args.values, kernel.spec.block);
-    launch_dynamic(kernel, stream, config, (values, &args.memory), &mut pointers)?;
+    let (values, behind, block) = (&mut args.values, &args.behind, kernel.spec.block);
+    launch_dynamic(kernel, stream, config, (values, behind), &mut pointers)?;
     match &stream.state()?.queue {
         Queue::Cuda(queue) => {
             let function = kernel.function(queue.context())?;
-            let pointers = &mut pointers;
-            function.time_raw_launches(queue, &config, block, values, pointers, count).map(Some)
+            let (args, pointers) = ((&values[..], &behind[..]), &mut pointers);
+            function.time_raw_launches(queue, &config, block, args, pointers, count).map(Some)
         }
         Queue::Sim(_) => Ok(None),
     }
@@ -370,13 +395,13 @@ fn launch_dynamic(
     kernel: &'static KernelDef,
     stream: &Stream,
     config: LaunchConfig,
-    (values, memory): (&mut [u64], &[Option<&Arc<Memory>>]),
+    (values, behind): (&mut [u64], &[Behind<'_>]),
     pointers: &mut [*mut c_void],
 ) -> Result<()> {
     let dynamic_shared = config.dynamic_shared.saturating_add(kernel.spec.reserved_shared);
     let config = LaunchConfig { dynamic_shared, ..config };
     let KernelSpec { name, block, cluster, .. } = kernel.spec;
-    let launch = Launch { name, config, block, cluster, memory };
+    let launch = Launch { name, config, block, cluster, behind };
     let Some(ready) = launch.prepare(stream, |at| argument_name(kernel, at))? else {
         return Ok(());
     };
@@ -400,7 +425,7 @@ fn launch_dynamic(
                 grid: config.grid,
                 block: kernel.spec.block,
                 dynamic_shared: config.dynamic_shared,
-                arguments: values.to_vec(),
+                arguments: dispatch::words(values, behind),
             };
             ready.recording.get().or_run(sim, op)
         }
@@ -411,10 +436,7 @@ fn launch_dynamic(
 fn argument_name(kernel: &KernelDef, at: usize) -> &'static str {
     let mut next = 0;
     for param in kernel.spec.params {
-        next += match param.kind {
-            ParamKind::Scalar => 1,
-            ParamKind::Slice | ParamKind::SliceMut => 2,
-        };
+        next += param.kind.arguments();
         if at < next {
             return param.name;
         }

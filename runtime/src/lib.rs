@@ -6,6 +6,7 @@
 //! - [`Device`] is a GPU or the simulator. [`Device::new`] takes what there is, and the variable
 //!   `FIRESTEEL_DEVICE` (`sim` or `cuda:N`) overrides it.
 //! - [`GpuBuffer`] is memory of a device, [`PinnedBuffer`] host memory for copies beside other work.
+//! - [`TensorMap`] is a buffer as a tensor, for the bulk copies of kernels.
 //! - [`Stream`] orders work, [`Event`] orders streams, [`Graph`] replays recorded work.
 //! - [`Module`] and [`Kernel`] run PTX that other compilers wrote.
 //! - [`Error`] is everything that can go wrong; its messages say what to do.
@@ -44,6 +45,7 @@ mod error;
 #[doc(hidden)]
 pub mod expansion;
 mod graph;
+mod info;
 mod launch;
 mod module;
 mod pinned;
@@ -53,6 +55,7 @@ mod signature;
 pub mod sim;
 mod simulated;
 mod stream;
+mod tensor_map;
 
 pub use buffer::GpuBuffer;
 pub use device::{Device, DeviceEntry, DeviceId, DeviceInfo, Limits, devices};
@@ -61,9 +64,15 @@ pub use error::{DriverFailure, Error, Fault, FaultKind, PtxFailure, Result};
 pub use firesteel_macros::{gpu_const, gpu_fn, gpu_kernel};
 pub use graph::Graph;
 pub use half;
+pub use info::{KernelInfo, Occupancy};
 pub use launch::{Grid, LaunchConfig};
 pub use module::{Arg, Kernel, Module};
 pub use pinned::PinnedBuffer;
 pub use sim::report::Report;
 pub use sim::{Checks, SimOptions};
 pub use stream::{Event, Stream};
+#[doc(hidden)]
+pub use tensor_map::ElementKind;
+pub use tensor_map::{
+    L2Promotion, Swizzle, TensorElement, TensorMap, TensorMapFault, TensorMapMut, Tiling,
+};

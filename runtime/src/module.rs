@@ -6,10 +6,10 @@ use std::ptr;
 use std::sync::Arc;
 
 use crate::backend::{Backend, Queue};
-use crate::buffer::{GpuBuffer, Memory};
+use crate::buffer::GpuBuffer;
 use crate::cuda::{Function, RawModule};
 use crate::device::Device;
-use crate::dispatch::{self, Launch};
+use crate::dispatch::{self, Behind, Launch};
 use crate::element::DeviceCopy;
 use crate::error::{Error, Result};
 use crate::launch::LaunchConfig;
@@ -17,6 +17,7 @@ use crate::signature::{self, Entry};
 use crate::sim::{SimKernel, SimModule};
 use crate::simulated::{self, Op};
 use crate::stream::Stream;
+use crate::tensor_map::{TensorMap, TensorMapMut};
 
 impl Device {
     /// Loads PTX text: compiles it on a GPU, decodes it on the simulator.
@@ -146,16 +147,16 @@ impl Kernel {
         match args.len() {
             0..=FEW => {
                 let mut values = [0; FEW];
-                let mut memory = [None; FEW];
+                let mut behind = [Behind::Nothing; FEW];
                 let mut pointers = [ptr::null_mut(); FEW];
                 let of = ..args.len();
-                let scratch = (&mut values[of], &mut memory[of], &mut pointers[of]);
+                let scratch = (&mut values[of], &mut behind[of], &mut pointers[of]);
                 self.launch_with(stream, config.into(), block, args, scratch)
             }
             count => {
-                let (mut values, mut memory) = (vec![0; count], vec![None; count]);
+                let (mut values, mut behind) = (vec![0; count], vec![Behind::Nothing; count]);
                 let mut pointers = vec![ptr::null_mut(); count];
-                let scratch = (&mut *values, &mut *memory, &mut *pointers);
+                let scratch = (&mut *values, &mut *behind, &mut *pointers);
                 self.launch_with(stream, config.into(), block, args, scratch)
             }
         }
@@ -167,13 +168,13 @@ impl Kernel {
         config: LaunchConfig,
         block: [u32; 3],
         args: &[Arg<'a>],
-        (values, memory, pointers): Scratch<'_, 'a>,
+        (values, behind, pointers): Scratch<'_, 'a>,
     ) -> Result<()> {
         for (at, arg) in args.iter().enumerate() {
-            (values[at], memory[at]) = (arg.value, arg.memory);
+            (values[at], behind[at]) = (arg.value, arg.behind);
         }
         let cluster = self.entry.cluster;
-        let launch = Launch { name: self.name(), config, block, cluster, memory };
+        let launch = Launch { name: self.name(), config, block, cluster, behind };
         let Some(ready) = launch.prepare(stream, |_| "")? else { return Ok(()) };
         match (&self.code, &ready.state.queue) {
             (Entered::Cuda(function), Queue::Cuda(queue)) => {
@@ -187,7 +188,7 @@ impl Kernel {
                     grid: config.grid,
                     block,
                     dynamic_shared: config.dynamic_shared,
-                    arguments: values.to_vec(),
+                    arguments: dispatch::words(values, behind),
                 };
                 ready.recording.get().or_run(sim, op)
             }
@@ -232,8 +233,8 @@ impl Kernel {
     }
 }
 
-/// Room for the values of the arguments, the memory behind them, and pointers to the values.
-type Scratch<'s, 'a> = (&'s mut [u64], &'s mut [Option<&'a Arc<Memory>>], &'s mut [*mut c_void]);
+/// Room for the values of the arguments, what is behind them, and pointers to the values.
+type Scratch<'s, 'a> = (&'s mut [u64], &'s mut [Behind<'a>], &'s mut [*mut c_void]);
 
 impl fmt::Debug for Kernel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -241,25 +242,38 @@ impl fmt::Debug for Kernel {
     }
 }
 
-/// An argument of a [`Kernel`]: a scalar, or the address of a buffer.
+/// An argument of a [`Kernel`]: a scalar, the address of a buffer, or a tensor map.
 #[derive(Debug, Clone, Copy)]
 pub struct Arg<'a> {
     value: u64,
     bytes: u32,
     ty: &'static str,
-    memory: Option<&'a Arc<Memory>>,
+    behind: Behind<'a>,
 }
 
 impl<T: DeviceCopy> From<T> for Arg<'_> {
     fn from(value: T) -> Self {
         let bytes = size_of::<T>() as u32;
-        Arg { value: value.argument(), bytes, ty: T::NAME, memory: None }
+        Arg { value: value.argument(), bytes, ty: T::NAME, behind: Behind::Nothing }
     }
 }
 
 impl<'a, T: DeviceCopy> From<&'a GpuBuffer<T>> for Arg<'a> {
     fn from(buffer: &'a GpuBuffer<T>) -> Self {
-        Arg { value: buffer.address(), bytes: 8, ty: "a buffer", memory: Some(buffer.memory()) }
+        let behind = Behind::Memory(buffer.memory());
+        Arg { value: buffer.address(), bytes: 8, ty: "a buffer", behind }
+    }
+}
+
+impl<'a, T, const RANK: usize> From<&'a TensorMap<'_, T, RANK>> for Arg<'a> {
+    fn from(map: &'a TensorMap<'_, T, RANK>) -> Self {
+        Arg { value: 0, bytes: 128, ty: "a tensor map", behind: Behind::Map(map.map()) }
+    }
+}
+
+impl<'a, T, const RANK: usize> From<&'a mut TensorMapMut<'_, T, RANK>> for Arg<'a> {
+    fn from(map: &'a mut TensorMapMut<'_, T, RANK>) -> Self {
+        Arg { value: 0, bytes: 128, ty: "a tensor map", behind: Behind::Map(map.map()) }
     }
 }
 

@@ -4,5 +4,5 @@ pub use half::{bf16, f16};
 
 pub use crate::{
     Arg, Device, DeviceCopy, Error, Event, GpuBuffer, Graph, Grid, LaunchConfig, PinnedBuffer,
-    Result, Stream, gpu_const, gpu_fn, gpu_kernel,
+    Result, Stream, Swizzle, TensorMap, TensorMapMut, Tiling, gpu_const, gpu_fn, gpu_kernel,
 };

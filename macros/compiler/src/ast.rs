@@ -7,7 +7,7 @@ use proc_macro2::{Ident, Span};
 use syn::Lifetime;
 
 use crate::fragment::FragmentKind;
-use crate::hir::{LocalId, LoopId, Memory, Order, Scope, Signature, Unroll};
+use crate::hir::{LocalId, LoopId, Memory, Order, ParamId, Scope, Signature, Unroll};
 use crate::intrinsics::Row;
 use crate::span::SpanRange;
 use crate::value::{BinOp, Scalar, UnOp};
@@ -238,6 +238,8 @@ pub enum ExprKind {
     Local(LocalId, Ident),
     /// A slice or shared array by its name.
     Memory(Memory, Ident),
+    /// A tensor map by its name.
+    Map(ParamId, Ident),
     /// A constant by its name or path.
     Const(ConstId, syn::Path),
     /// `f32::MAX`, `core::f32::consts::PI`: the path as written, the type and the name.
@@ -377,6 +379,33 @@ pub enum InlineArg {
         /// The argument; `None` where the function itself is checked.
         expr: Option<Expr>,
     },
+    /// A tensor map, which the body names directly.
+    Map {
+        /// The parameter's name.
+        name: Ident,
+        /// What the parameter's type says.
+        ty: MapTy,
+        /// The argument; `None` where the function itself is checked.
+        expr: Option<Expr>,
+    },
+}
+
+/// `&TensorMap<T, 2>` or `&mut TensorMap<T, 2>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MapTy {
+    /// The type of an element.
+    pub elem: Scalar,
+    /// The number of dimensions.
+    pub rank: u32,
+    /// Whether the tensor may be written.
+    pub mutable: bool,
+}
+
+impl std::fmt::Display for MapTy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mutable = if self.mutable { "mut " } else { "" };
+        write!(f, "&{mutable}TensorMap<{}, {}>", self.elem, self.rank)
+    }
 }
 
 /// `return` from a device function.

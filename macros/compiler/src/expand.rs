@@ -14,7 +14,8 @@ use crate::lower::{Lowered, Site, SiteKind};
 
 /// The module of a kernel.
 pub(crate) fn module(compiled: &Compiled) -> TokenStream {
-    around(&compiled.signature, &compiled_items(compiled))
+    let (items, inspection) = (compiled_items(compiled), inspection());
+    around(&compiled.signature, &quote!(#items #inspection))
 }
 
 /// The items of one compiled kernel: its text, what the runtime knows of it, and `run`.
@@ -122,6 +123,13 @@ fn host_param(param: &Param) -> TokenStream {
             let reference = if mutable { quote!(&mut) } else { quote!(&) };
             quote!(#name: #reference ::firesteel::GpuBuffer<#elem>)
         }
+        ParamKind::TensorMap { elem, rank, mutable } => {
+            let (elem, rank) = (host_scalar(elem), rank as usize);
+            match mutable {
+                false => quote!(#name: &::firesteel::TensorMap<'_, #elem, #rank>),
+                true => quote!(#name: &mut ::firesteel::TensorMapMut<'_, #elem, #rank>),
+            }
+        }
     }
 }
 
@@ -192,6 +200,10 @@ fn launch_docs(signature: &Signature) -> Vec<String> {
             ParamKind::Scalar { ty, .. } => format!(" - `{name}`: `{ty}`"),
             ParamKind::Slice { elem, mutable: false } => format!(" - `{name}`: `[{elem}]`, read"),
             ParamKind::Slice { elem, mutable: true } => format!(" - `{name}`: `[{elem}]`, written"),
+            ParamKind::TensorMap { elem, rank, mutable } => {
+                let use_of = if mutable { "written" } else { "read" };
+                format!(" - `{name}`: a tensor of `{elem}` with {rank} dimensions, {use_of}")
+            }
         };
         if count == Some(name) {
             let threads = signature.options.block[0];
@@ -253,6 +265,39 @@ fn kernel(signature: &Signature, lowered: &Lowered) -> TokenStream {
     }
 }
 
+/// `ptx` and `info`: for people and tools that look at the kernel.
+fn inspection() -> TokenStream {
+    let (device, dynamic_shared) = (ours("device"), ours("dynamic_shared"));
+    quote! {
+        /// The kernel as PTX text.
+        #[must_use]
+        pub fn ptx() -> &'static str {
+            PTX
+        }
+
+        /// What the kernel takes on a device (registers, shared memory, occupancy), where it is
+        /// loaded for that, without dynamic shared memory.
+        ///
+        /// # Errors
+        /// Those of loading the kernel.
+        pub fn info(
+            #device: &::firesteel::Device,
+        ) -> ::firesteel::Result<::firesteel::KernelInfo> {
+            KERNEL.info(#device, 0)
+        }
+
+        /// [`info`] for blocks with so many bytes of dynamic shared memory.
+        ///
+        /// # Errors
+        /// As [`info`].
+        pub fn info_with_dynamic_shared(
+            #device: &::firesteel::Device, #dynamic_shared: u32,
+        ) -> ::firesteel::Result<::firesteel::KernelInfo> {
+            KERNEL.info(#device, #dynamic_shared)
+        }
+    }
+}
+
 /// The name of the function in PTX.
 fn entry_name(lowered: &Lowered) -> &str {
     lowered.module.functions.first().map_or("", |function| &function.name)
@@ -264,6 +309,8 @@ fn param_def(param: &Param) -> TokenStream {
         ParamKind::Scalar { ty, .. } => (ty, quote!(Scalar)),
         ParamKind::Slice { elem, mutable: false } => (elem, quote!(Slice)),
         ParamKind::Slice { elem, mutable: true } => (elem, quote!(SliceMut)),
+        ParamKind::TensorMap { elem, mutable: false, .. } => (elem, quote!(TensorMap)),
+        ParamKind::TensorMap { elem, mutable: true, .. } => (elem, quote!(TensorMapMut)),
     };
     let ty = ty.name();
     quote! {
@@ -313,8 +360,13 @@ fn run(signature: &Signature, uses_channel: bool) -> TokenStream {
             ParamKind::Scalar { .. } => quote!(#args.scalar(#ident);),
             ParamKind::Slice { mutable: false, .. } => quote!(#args.slice(#name, #ident)?;),
             ParamKind::Slice { mutable: true, .. } => quote!(#args.slice_mut(#name, #ident)?;),
+            ParamKind::TensorMap { mutable: false, .. } => quote!(#args.tensor_map(#ident);),
+            ParamKind::TensorMap { mutable: true, .. } => quote!(#args.tensor_map_mut(#ident);),
         });
-        n_args += if matches!(param.kind, ParamKind::Scalar { .. }) { 1 } else { 2 };
+        n_args += match param.kind {
+            ParamKind::Scalar { .. } | ParamKind::TensorMap { .. } => 1,
+            ParamKind::Slice { .. } => 2,
+        };
     }
     quote! {
         pub(super) fn run(

@@ -125,6 +125,16 @@ pub enum ParamKind {
         /// Whether the kernel may write it: `&mut [T]` or `*mut [T]`.
         mutable: bool,
     },
+    /// `&TensorMap<T, 2>` or `&mut TensorMap<T, 2>`: a tensor in global memory, which copies of
+    /// whole boxes reach.
+    TensorMap {
+        /// The type of an element.
+        elem: Scalar,
+        /// The number of dimensions, 1 to 5.
+        rank: u32,
+        /// Whether the kernel may write the tensor.
+        mutable: bool,
+    },
 }
 
 /// A parameter, by its position.
@@ -515,6 +525,8 @@ pub enum Arg {
     Place(Place),
     /// `x`, `&x`, `&mut x`: a whole slice or shared array.
     Memory(Memory),
+    /// `a`, `&a`, `&mut a`: a tensor map, which is always a parameter.
+    Map(ParamId),
     /// A constant given as a generic argument: `lop3::<0x96>(..)`.
     Const(u64),
     /// The threads among which an atomic or a fence orders.
@@ -524,13 +536,29 @@ pub enum Arg {
 }
 
 impl Arg {
+    /// The parameter that is a tensor map.
+    pub const fn map(&self) -> Option<ParamId> {
+        match self {
+            Self::Map(param) => Some(*param),
+            Self::Value(_)
+            | Self::Place(_)
+            | Self::Memory(_)
+            | Self::Const(_)
+            | Self::Scope(_)
+            | Self::Order(_) => None,
+        }
+    }
+
     /// The expression of an argument by value.
     pub const fn value(&self) -> Option<&Expr> {
         match self {
             Self::Value(expr) => Some(expr),
-            Self::Place(_) | Self::Memory(_) | Self::Const(_) | Self::Scope(_) | Self::Order(_) => {
-                None
-            }
+            Self::Place(_)
+            | Self::Memory(_)
+            | Self::Map(_)
+            | Self::Const(_)
+            | Self::Scope(_)
+            | Self::Order(_) => None,
         }
     }
 }

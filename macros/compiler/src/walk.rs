@@ -85,7 +85,7 @@ fn call(it: &Call, visit: &mut dyn FnMut(&Expr)) {
         match arg {
             Arg::Value(value) => expr(value, visit),
             Arg::Place(at) => place(at, visit),
-            Arg::Memory(_) | Arg::Const(_) | Arg::Scope(_) | Arg::Order(_) => {}
+            Arg::Memory(_) | Arg::Map(_) | Arg::Const(_) | Arg::Scope(_) | Arg::Order(_) => {}
         }
     }
 }
@@ -130,6 +130,7 @@ pub(crate) fn assigned_root(it: &Expr) -> Option<LocalId> {
             Arg::Place(_)
             | Arg::Value(_)
             | Arg::Memory(_)
+            | Arg::Map(_)
             | Arg::Const(_)
             | Arg::Scope(_)
             | Arg::Order(_) => None,

@@ -165,6 +165,12 @@ impl Case {
                 self.params.push(format!("m{at}: &{mutable}[{elem}]"));
                 format!("m{at}")
             }
+            SigTy::Map { elem, rank, mutable } => {
+                let (elem, mutable) = (rust_type(types, elem)?, if *mutable { "mut " } else { "" });
+                let rank = rank.unwrap_or(3);
+                self.params.push(format!("m{at}: &{mutable}TensorMap<{elem}, {rank}>"));
+                format!("m{at}")
+            }
             SigTy::Scope => "Scope::Block".to_owned(),
             SigTy::Order => "Order::Acquire".to_owned(),
             SigTy::Unit | SigTy::Never | SigTy::Tuple(_) => return None,

@@ -134,6 +134,11 @@ impl Context {
         Ok((free as u64, total as u64))
     }
 
+    /// Threads that a multiprocessor has room for.
+    pub(crate) fn threads_per_multiprocessor(&self) -> Result<u32> {
+        attribute(self.device, Attribute::CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_MULTIPROCESSOR)
+    }
+
     /// The raw handle, for copies between contexts.
     pub(super) fn raw(&self) -> sys::CUcontext {
         self.raw.0

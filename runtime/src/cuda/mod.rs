@@ -19,6 +19,7 @@ mod graph;
 mod memory;
 mod module;
 mod stream;
+mod tensor_map;
 
 pub(crate) use context::{Context, MAX_DEVICES, info};
 pub(crate) use driver::count;
@@ -26,6 +27,7 @@ pub(crate) use graph::RawGraph;
 pub(crate) use memory::HostMemory;
 pub(crate) use module::{Function, RawModule};
 pub(crate) use stream::{RawEvent, RawStream};
+pub(crate) use tensor_map::encode_tiled;
 
 /// A driver handle. The driver's functions may be called with it from any thread.
 #[derive(Debug)]

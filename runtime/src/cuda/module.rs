@@ -13,6 +13,7 @@ use cudarc::driver::sys::{
 
 use super::driver::{check, require};
 use super::{Context, Handle, RawStream};
+use crate::dispatch::Behind;
 use crate::error::{DriverFailure, Error, PtxFailure, Result};
 use crate::launch::LaunchConfig;
 
@@ -30,6 +31,8 @@ const LOG_BYTES: usize = 16 << 10;
 pub(crate) struct RawModule {
     context: &'static Context,
     raw: Handle<CUmod_st>,
+    /// The time that the driver took to compile and load it.
+    pub(crate) load_time: Duration,
 }
 
 impl RawModule {
@@ -42,8 +45,12 @@ impl RawModule {
         context.bind()?;
         let fail = |log: String| ptx_failure(context, ptx, kernel, log);
         let image = CString::new(ptx).map_err(|_| fail("the text holds a zero byte".to_owned()))?;
+        let start = Instant::now();
         match jit(&image) {
-            Ok(raw) => Ok(Arc::new(Self { context, raw: Handle(raw) })),
+            Ok(raw) => {
+                let load_time = start.elapsed();
+                Ok(Arc::new(Self { context, raw: Handle(raw), load_time }))
+            }
             Err((failure, log)) if log.is_empty() => Err(fail(failure.to_string())),
             Err((failure, log)) => Err(fail(format!("{} ({})\n{log}", failure.text, failure.name))),
         }
@@ -106,13 +113,46 @@ impl Function {
         &self.module
     }
 
+    /// Registers of a thread.
+    pub(crate) fn registers(&self) -> Result<u32> {
+        self.module.context.bind()?;
+        attribute(&self.raw, Attribute::CU_FUNC_ATTRIBUTE_NUM_REGS)
+    }
+
+    /// Bytes of local memory of a thread.
+    pub(crate) fn local_bytes(&self) -> Result<u32> {
+        self.module.context.bind()?;
+        attribute(&self.raw, Attribute::CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES)
+    }
+
+    /// How many blocks of so many threads a multiprocessor holds.
+    pub(crate) fn blocks_per_multiprocessor(&self, threads: u32, dynamic: u32) -> Result<u32> {
+        self.module.context.bind()?;
+        if dynamic > self.dynamic_shared.load(Ordering::Relaxed) {
+            self.raise_dynamic_shared(dynamic)?;
+        }
+        let mut blocks = 0;
+        let threads = i32::try_from(threads).unwrap_or(i32::MAX);
+        // SAFETY: Current, Alive; `blocks` is a place for an int.
+        let code = unsafe {
+            sys::cuOccupancyMaxActiveBlocksPerMultiprocessor(
+                &mut blocks,
+                self.raw.0,
+                threads,
+                dynamic as usize,
+            )
+        };
+        check("cuOccupancyMaxActiveBlocksPerMultiprocessor", code)?;
+        Ok(u32::try_from(blocks).unwrap_or(0))
+    }
+
     /// Excludes other threads from loading on this device.
     pub(crate) fn loading(context: &Context) -> MutexGuard<'_, ()> {
         context.loading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a launch on the stream. `arguments` has one value for each parameter, in the low bits;
-    /// `pointers` is scratch of the same length.
+    /// Puts a launch on the stream. `arguments` has one value for each parameter, in the low bits,
+    /// and what is behind it; `pointers` is scratch of the same length.
     ///
     /// The caller has compared count and sizes of the arguments with the kernel's parameters, and
     /// grid, block and shared memory with the device's limits. What the kernel does with the
@@ -123,23 +163,28 @@ impl Function {
         stream: &RawStream,
         config: &LaunchConfig,
         block: [u32; 3],
-        arguments: &[u64],
+        (arguments, behind): (&[u64], &[Behind<'_>]),
         pointers: &mut [*mut c_void],
     ) -> Result<()> {
         assert_eq!(arguments.len(), pointers.len(), "one pointer for each argument");
+        assert_eq!(arguments.len(), behind.len(), "something behind each argument");
         stream.context.bind()?;
         let (grid, dynamic_shared) = (config.grid, config.dynamic_shared);
         if dynamic_shared > self.dynamic_shared.load(Ordering::Relaxed) {
             self.raise_dynamic_shared(dynamic_shared)?;
         }
-        for (pointer, argument) in pointers.iter_mut().zip(arguments) {
-            *pointer = ptr::from_ref(argument).cast_mut().cast();
+        for ((pointer, argument), behind) in pointers.iter_mut().zip(arguments).zip(behind) {
+            *pointer = match behind {
+                Behind::Nothing | Behind::Memory(_) => ptr::from_ref(argument).cast_mut().cast(),
+                Behind::Map(map) => ptr::from_ref(&map.words).cast_mut().cast(),
+            };
         }
         if config.programmatic_dependent_launch || config.cooperative {
             return self.launch_with_attributes(stream, config, block, pointers);
         }
         // SAFETY: Current, Alive. The driver reads from each pointer the parameter's size, at most
-        // the 8 bytes of a `u64`, before it returns; the machine is little endian.
+        // the 8 bytes of a `u64` or all 128 of a tensor map, before it returns; the machine is
+        // little endian.
         let code = unsafe {
             sys::cuLaunchKernel(
                 self.raw.0,
@@ -208,7 +253,7 @@ impl Function {
         stream: &RawStream,
         config: &LaunchConfig,
         block: [u32; 3],
-        arguments: &[u64],
+        arguments: (&[u64], &[Behind<'_>]),
         pointers: &mut [*mut c_void],
         count: u32,
     ) -> Result<Duration> {

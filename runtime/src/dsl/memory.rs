@@ -48,6 +48,20 @@ impl<T, I: Int> IndexMut<I> for Slice<T> {
     }
 }
 
+/// A parameter `&TensorMap<T, RANK>`: a tensor of `RANK` dimensions, the innermost first, of which
+/// copies move whole boxes. The host makes it with
+/// [`firesteel::TensorMap::tiled`](crate::TensorMap::tiled).
+#[derive(Debug)]
+pub struct TensorMap<T, const RANK: usize> {
+    elem: PhantomData<T>,
+}
+
+/// A tensor map with any number of dimensions.
+pub trait AnyRank<T>: super::sealed::Map {}
+
+impl<T, const RANK: usize> super::sealed::Map for TensorMap<T, RANK> {}
+impl<T, const RANK: usize> AnyRank<T> for TensorMap<T, RANK> {}
+
 /// A scalar that has a vector of `N` lanes.
 #[diagnostic::on_unimplemented(message = "there is no vector of {N} `{Self}`")]
 pub trait Lanes<const N: usize>: Scalar {

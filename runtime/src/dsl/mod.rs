@@ -12,13 +12,15 @@ mod memory;
 pub use half::{bf16, f16};
 
 pub use matrix::{FactorA, FactorB, FragA, FragB, FragC, TileK, TileMn, WarpgroupC, WarpgroupSum};
-pub use memory::{Lanes, Order, Scope, Slice};
+pub use memory::{AnyRank, Lanes, Order, Scope, Slice, TensorMap};
 #[doc(hidden)]
 pub use memory::{Registers, any, cast, registers, shared};
 
 mod sealed {
     /// Scalars are a closed set: the compiler knows each.
     pub trait Sealed {}
+    /// There is one type of tensor maps.
+    pub trait Map {}
     macro_rules! seal {
         ($($scalar:ty),*) => { $(impl Sealed for $scalar {})* };
     }

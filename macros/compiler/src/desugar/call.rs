@@ -60,6 +60,7 @@ impl Desugar<'_> {
             ExprKind::Scope(_, scope) => Arg::Scope(*scope),
             ExprKind::Order(_, order) => Arg::Order(*order),
             ExprKind::Memory(memory, _) => Arg::Memory(self.memory(*memory)),
+            ExprKind::Map(param, _) => Arg::Map(*param),
             ExprKind::Ref(mutable, inner) => match &inner.kind {
                 ExprKind::Index(..) => {
                     let mut stmts = Vec::new();

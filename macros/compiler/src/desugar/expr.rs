@@ -51,6 +51,7 @@ impl Desugar<'_> {
             | ExprKind::Assign(..)
             | ExprKind::AssignOp(..) => self.effect(expr),
             ExprKind::Memory(..)
+            | ExprKind::Map(..)
             | ExprKind::Scope(..)
             | ExprKind::Order(..)
             | ExprKind::Ref(..)

@@ -190,7 +190,8 @@ fn launches(signature: &Signature, generics: &Generics) -> TokenStream {
     let (extra, covered) = match count(signature) {
         Some(count) => {
             let block = quote!(kernel::<#of>().block()[0]);
-            (quote!(), quote!(::firesteel::Grid::cover(#count, #block)))
+            let cluster = quote!(kernel::<#of>().cluster());
+            (quote!(), quote!(::firesteel::Grid::cover(#count, #block).in_clusters(#cluster)))
         }
         None => (quote!(#grid: (u32, u32, u32),), quote!(::firesteel::LaunchConfig::from(#grid))),
     };

@@ -247,6 +247,7 @@ impl Fold<'_> {
             Arg::Value(expr) => Arg::Value(self.expr(expr)),
             Arg::Place(place) => Arg::Place(self.place(place)),
             Arg::Memory(memory) => Arg::Memory(*memory),
+            Arg::Map(param) => Arg::Map(*param),
             Arg::Const(value) => Arg::Const(*value),
             Arg::Scope(scope) => Arg::Scope(*scope),
             Arg::Order(order) => Arg::Order(*order),

@@ -5,10 +5,10 @@ use proc_macro2::{Ident, Span};
 use super::Infer;
 use super::check::{CONVERT, Indexed, Pending};
 use super::ty::{Kind, Ty};
-use crate::ast::{Call, Expr, ExprKind, Generic};
+use crate::ast::{Call, Expr, ExprKind, Generic, MapTy};
 use crate::diag::Code;
 use crate::fragment::{FragmentKind, sum_of};
-use crate::hir::{Memory, Options};
+use crate::hir::{Memory, Options, ParamId, ParamKind};
 use crate::intrinsics::{self, Class, Fill, Home, Op, Row, SigTy};
 use crate::span::SpanRange;
 use crate::value::Scalar;
@@ -205,8 +205,9 @@ impl<'a> Infer<'a> {
             self.pending_default(&ty, *class);
             let position = row.params.iter().position(|(_, ty)| names_generic(ty, name));
             let arg = position.and_then(|i| args.get(i));
-            let in_memory =
-                arg.is_some_and(|arg| matches!(arg.kind, ExprKind::Ref(..) | ExprKind::Memory(..)));
+            let in_memory = arg.is_some_and(|arg| {
+                matches!(arg.kind, ExprKind::Ref(..) | ExprKind::Memory(..) | ExprKind::Map(..))
+            });
             let help = if in_memory { "use a slice of such a type" } else { CONVERT };
             let (what, at) = (row.name.to_owned(), arg.map_or(at, |arg| arg.span));
             self.pending.push(Pending::Class { ty, class: *class, what, help, at });
@@ -280,6 +281,7 @@ impl<'a> Infer<'a> {
             }
             SigTy::Place { .. }
             | SigTy::Memory { .. }
+            | SigTy::Map { .. }
             | SigTy::Scope
             | SigTy::Order
             | SigTy::InPlace(_)
@@ -306,6 +308,10 @@ impl<'a> Infer<'a> {
             SigTy::WarpgroupSum(factor) => self.warpgroup_sum(row, &of(subst, factor), arg),
             SigTy::Factor { elem, registers } => {
                 self.factor(row, &of(subst, elem), *registers, arg);
+            }
+            SigTy::Map { elem, rank, mutable } => {
+                let want = self.sig_ty(elem, subst, arg.span);
+                self.map_argument(row, &want, *rank, *mutable, arg);
             }
             SigTy::Scope => {
                 if !matches!(arg.kind, ExprKind::Scope(..) | ExprKind::Error(_)) {
@@ -386,11 +392,66 @@ impl<'a> Infer<'a> {
         self.expect(want, &Ty::Scalar(elem), arg.span);
     }
 
+    /// `a`, `&a` or `&mut a`.
+    fn map_argument(
+        &mut self,
+        row: &'static Row,
+        want: &Ty,
+        rank: Option<u32>,
+        mutable: bool,
+        arg: &'a Expr,
+    ) {
+        let mut target = arg;
+        while let ExprKind::Ref(_, inner) = &target.kind {
+            target = inner;
+        }
+        let ExprKind::Map(param, name) = &target.kind else {
+            self.part_of_argument(arg);
+            self.wrong_argument(row, "a tensor map", "the name of a `&TensorMap<T, 2>`", arg);
+            return;
+        };
+        let got = self.map(*param);
+        if let Some(rank) = rank.filter(|rank| *rank != got.rank) {
+            let message =
+                format!("`{}` wants {rank} dimensions, and `{name}` has {}", row.name, got.rank);
+            let help = format!("take the form for {} dimensions", got.rank);
+            self.error(Code::BadArgument, arg.span, message, help);
+        }
+        if mutable && !got.mutable && !self.excused_maps.contains(param) {
+            self.read_only_map(name, got, arg.span);
+        }
+        self.expect(want, &Ty::Scalar(got.elem), arg.span);
+    }
+
+    pub(super) fn map(&self, param: ParamId) -> MapTy {
+        match self.ast.signature.params[param.0].kind {
+            ParamKind::TensorMap { elem, rank, mutable } => MapTy { elem, rank, mutable },
+            ParamKind::Scalar { .. } | ParamKind::Slice { .. } => {
+                unreachable!("`parse` names tensor maps alone so")
+            }
+        }
+    }
+
+    pub(super) fn read_only_map(&mut self, name: &Ident, got: MapTy, at: SpanRange) {
+        let message = format!("the tensor of `{name}` cannot be written");
+        let want = MapTy { mutable: true, ..got };
+        self.error(
+            Code::WriteToShared,
+            at,
+            message,
+            format!("make the parameter `{name}: {want}`"),
+        );
+    }
+
     /// Reports what is wrong inside of an argument that is wrong itself.
     fn part_of_argument(&mut self, arg: &'a Expr) {
         if !matches!(
             arg.kind,
-            ExprKind::Memory(..) | ExprKind::Ref(..) | ExprKind::Scope(..) | ExprKind::Order(..)
+            ExprKind::Memory(..)
+                | ExprKind::Map(..)
+                | ExprKind::Ref(..)
+                | ExprKind::Scope(..)
+                | ExprKind::Order(..)
         ) {
             self.expr(arg);
         }
@@ -456,7 +517,7 @@ fn names_generic(ty: &'static str, name: &str) -> bool {
     match SigTy::parse(ty) {
         Some(SigTy::Generic(generic)) => generic == name,
         Some(SigTy::Place { elem, .. }) => elem == name,
-        Some(SigTy::Memory { elem, .. }) => {
+        Some(SigTy::Memory { elem, .. } | SigTy::Map { elem, .. }) => {
             matches!(*elem, SigTy::Generic(generic) if generic == name)
         }
         _ => false,

@@ -75,6 +75,7 @@ pub(super) fn eval(cx: &mut Infer<'_>, expr: &Expr) -> Result<Constant> {
         ExprKind::Error(_) => Err(None),
         ExprKind::Local(..)
         | ExprKind::Memory(..)
+        | ExprKind::Map(..)
         | ExprKind::Scope(..)
         | ExprKind::Order(..)
         | ExprKind::Field(_, Member::Named(_))

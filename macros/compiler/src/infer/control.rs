@@ -50,6 +50,7 @@ impl<'a> Infer<'a> {
             ExprKind::Lit(_)
             | ExprKind::Local(..)
             | ExprKind::Memory(..)
+            | ExprKind::Map(..)
             | ExprKind::Const(..)
             | ExprKind::Associated(..)
             | ExprKind::Scope(..)
@@ -375,6 +376,7 @@ fn is_constant(expr: &Expr) -> bool {
         ExprKind::Tuple(elems) | ExprKind::Array(elems) => elems.iter().all(is_constant),
         ExprKind::Local(..)
         | ExprKind::Memory(..)
+        | ExprKind::Map(..)
         | ExprKind::Scope(..)
         | ExprKind::Order(..)
         | ExprKind::Repeat(..)

@@ -28,6 +28,12 @@ impl<'a> Infer<'a> {
                 self.error(Code::WrongKind, expr.span, message, help);
                 Ty::Error
             }
+            ExprKind::Map(_, name) => {
+                let message = format!("`{name}` is a tensor map, not a value");
+                let help = "pass it to a copy or to a device function";
+                self.error(Code::WrongKind, expr.span, message, help);
+                Ty::Error
+            }
             ExprKind::Const(id, _) => {
                 let decl = &self.ast.consts[id.0];
                 self.const_value(*id);
@@ -125,7 +131,10 @@ impl<'a> Infer<'a> {
     fn part_of_error(&mut self, part: &'a Expr) {
         let of_memory = match &part.kind {
             ExprKind::Ref(_, inner) => return self.part_of_error(inner),
-            ExprKind::Memory(..) | ExprKind::Scope(..) | ExprKind::Order(..) => true,
+            ExprKind::Memory(..)
+            | ExprKind::Map(..)
+            | ExprKind::Scope(..)
+            | ExprKind::Order(..) => true,
             _ => false,
         };
         if !of_memory {

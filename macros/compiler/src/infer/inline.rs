@@ -2,7 +2,7 @@
 
 use super::ty::Ty;
 use super::{ConstState, Constant, Infer};
-use crate::ast::{ConstId, Expr, ExprKind, Inline, InlineArg, TyExpr, TyExprKind};
+use crate::ast::{ConstId, Expr, ExprKind, Inline, InlineArg, MapTy, TyExpr, TyExprKind};
 use crate::diag::Code;
 use crate::value::{Scalar, Value};
 
@@ -23,7 +23,8 @@ impl<'a> Infer<'a> {
                 InlineArg::Memory { elem, mutable, expr: Some(expr), .. } => {
                     self.whole_memory(*elem, *mutable, expr);
                 }
-                InlineArg::Memory { expr: None, .. } => {}
+                InlineArg::Map { ty, expr: Some(expr), .. } => self.whole_map(*ty, expr),
+                InlineArg::Memory { expr: None, .. } | InlineArg::Map { expr: None, .. } => {}
             }
         }
         let want = self.written(&inline.ret);
@@ -37,7 +38,7 @@ impl<'a> Infer<'a> {
     fn inline_value(&mut self, arg: &'a InlineArg) -> Option<Ty> {
         match arg {
             InlineArg::Value { expr, .. } => expr.as_ref().map(|expr| self.value(expr)),
-            InlineArg::Memory { .. } => None,
+            InlineArg::Memory { .. } | InlineArg::Map { .. } => None,
         }
     }
 
@@ -96,5 +97,18 @@ impl<'a> Infer<'a> {
             self.excused.push(*memory);
         }
         self.expect(&Ty::Scalar(elem), &Ty::Scalar(got), arg.span);
+    }
+
+    /// A tensor map as the argument of a device function. `parse` made sure that it is one.
+    fn whole_map(&mut self, want: MapTy, arg: &'a Expr) {
+        let ExprKind::Map(param, name) = &arg.kind else { return };
+        let got = self.map(*param);
+        if (want.elem, want.rank) != (got.elem, got.rank) {
+            let message = format!("mismatched types: expected `{want}`, found `{got}`");
+            self.error(Code::BadArgument, arg.span, message, "pass a map of that type");
+        } else if want.mutable && !got.mutable {
+            self.read_only_map(name, got, arg.span);
+            self.excused_maps.push(*param);
+        }
     }
 }

@@ -85,6 +85,8 @@ struct Infer<'a> {
     shared_bytes: u64,
     /// Memory that a device function writes and may not, which was reported at the call.
     excused: Vec<hir::Memory>,
+    /// The same for tensor maps.
+    excused_maps: Vec<hir::ParamId>,
 }
 
 /// Finds the types. What does not fit is reported and has the type `Error`.
@@ -106,6 +108,7 @@ pub fn infer(ast: &Ast, diags: &mut Diags) -> Facts {
         shared: vec![false; ast.shared.len()],
         shared_bytes: 0,
         excused: Vec::new(),
+        excused_maps: Vec::new(),
     };
     cx.kernel_body();
     cx.settle();

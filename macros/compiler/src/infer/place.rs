@@ -18,7 +18,9 @@ impl<'a> Infer<'a> {
                 ParamKind::Slice { elem, mutable } => {
                     (elem, mutable || self.excused.contains(&memory))
                 }
-                ParamKind::Scalar { .. } => unreachable!("`parse` names slices alone so"),
+                ParamKind::Scalar { .. } | ParamKind::TensorMap { .. } => {
+                    unreachable!("`parse` names slices alone so")
+                }
             },
             Memory::Shared(id) => (self.ast.shared[id.0].elem, true),
         }

@@ -2,8 +2,8 @@
 //!
 //! rustc checks kernels against them and rust-analyzer shows their documentation. Nobody calls
 //! them: their bodies say so. `firesteel_macros::__intrinsics!` expands to them inside of
-//! `firesteel::dsl`, which declares what they mention: `Slice`, `Scope`, `Order`, `Lanes`,
-//! `device_only` and the seals.
+//! `firesteel::dsl`, which declares what they mention: `Slice`, `TensorMap`, `Scope`, `Order`,
+//! `Lanes`, `device_only` and the seals.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
@@ -305,6 +305,16 @@ fn tokens(ty: &SigTy) -> TokenStream {
         SigTy::Words(count) => {
             let count = *count as usize;
             quote!([u32; #count])
+        }
+        SigTy::Map { elem, rank, .. } => {
+            let elem = tokens(elem);
+            match rank {
+                Some(rank) => {
+                    let rank = *rank as usize;
+                    quote!(&TensorMap<#elem, #rank>)
+                }
+                None => quote!(&impl AnyRank<#elem>),
+            }
         }
         SigTy::Scope => quote!(Scope),
         SigTy::Order => quote!(Order),

@@ -206,6 +206,15 @@ pub enum SigTy {
     },
     /// `[u32; N]`.
     Words(u32),
+    /// `&TensorMap<T, 2>` or `&mut TensorMap<T, 2>`: a tensor map.
+    Map {
+        /// The element's type: a generic parameter or a scalar.
+        elem: Box<SigTy>,
+        /// The number of dimensions; `None` for any, spelled `_`.
+        rank: Option<u32>,
+        /// Whether the tensor is written.
+        mutable: bool,
+    },
     /// `Scope`.
     Scope,
     /// `Order`.
@@ -263,6 +272,15 @@ impl SigTy {
             Some(rest) => (true, rest.trim()),
             None => (false, target),
         };
+        if let Some(of) = target.strip_prefix("TensorMap") {
+            let inner = of.trim_start().strip_prefix('<')?.strip_suffix('>')?;
+            let (elem, rank) = inner.split_once(',')?;
+            let rank = match rank.trim() {
+                "_" => None,
+                rank => Some(rank.parse().ok()?),
+            };
+            return Some(Self::Map { elem: Box::new(Self::parse(elem)?), rank, mutable });
+        }
         match target.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             Some(elem) => Some(Self::Memory { elem: Box::new(Self::parse(elem)?), mutable }),
             None => match Self::parse(target)? {
@@ -296,6 +314,11 @@ mod tests {
         for (text, want) in cases {
             assert_eq!(SigTy::parse(text), Some(want), "{text}");
         }
+        let map = |elem, rank, mutable| SigTy::Map { elem: Box::new(elem), rank, mutable };
+        let generic = SigTy::Generic("T");
+        assert_eq!(SigTy::parse("&TensorMap<T, _>"), Some(map(generic, None, false)));
+        let floats = SigTy::Scalar(Scalar::F32);
+        assert_eq!(SigTy::parse("&mut TensorMap<f32, 2>"), Some(map(floats, Some(2), true)));
         assert_eq!(SigTy::parse("Vec<T>"), None);
     }
 

@@ -522,6 +522,11 @@ intrinsics! {
         /// Fetches the element's line into the L2 cache.
         free fn prefetch_l2<T: Scalar>(place: &T);
     }
+    PrefetchTensorMap 90 {
+        /// Fetches a tensor map, so that the first copy of a box need not wait for it. One thread
+        /// of a block is enough.
+        free fn prefetch_tensor_map<T: Number>(map: &TensorMap<T, _>);
+    }
 
     "Vector loads and stores"
     "Several neighbouring elements in one access, of a slice or a shared array. `index` counts elements and is a multiple of their number; together they have at most 16 bytes. The lanes of the vector are `v.x`, `v.y`, `v.z`, `v.w` or `v[0]` to `v[15]`.";

@@ -2,13 +2,14 @@
 
 use firesteel_ptx::builder::Builder;
 use firesteel_ptx::ir::{Directive, Len, Linkage, Module, Reg, Target, Var};
+use firesteel_ptx::isa::{Cvta, Mov};
 use firesteel_ptx::modifier::Space;
-use firesteel_ptx::operand::Addr;
-use firesteel_ptx::ty::Ty as PtxTy;
+use firesteel_ptx::operand::{Addr, Use};
+use firesteel_ptx::ty::{AddressTy, MovTy, Ty as PtxTy};
 
 use super::val::{mem_ty, reg_ty};
-use super::{Lower, op};
-use crate::hir::{LocalId, Options, ParamKind, Scalar};
+use super::{Lower, Operand, op};
+use crate::hir::{LocalId, Options, ParamId, ParamKind, Scalar};
 
 /// The parameter that holds the channel's address. No Rust name has a `$`.
 pub(super) const CHANNEL: &str = "$channel";
@@ -21,6 +22,10 @@ const DYNAMIC_ALIGN: u32 = 16;
 const MOST_STATIC: u32 = 48 * 1024;
 /// The symbol of the static arrays where they are in dynamic memory. No Rust name has a `$`.
 const POOL: &str = "$shared";
+
+/// The size and the alignment of a tensor map. PTX ISA, "Tensor-map".
+const MAP_BYTES: u64 = 128;
+const MAP_ALIGN: u32 = 64;
 
 /// The parameter that holds the length of a slice.
 pub(super) fn len_name(slice: &str) -> String {
@@ -37,6 +42,9 @@ impl Lower<'_> {
                 ParamKind::Slice { .. } => {
                     self.ptx.param(PtxTy::U64, &name);
                     self.ptx.param(PtxTy::U64, &len_name(&name));
+                }
+                ParamKind::TensorMap { .. } => {
+                    self.ptx.param_bytes(&name, MAP_ALIGN, MAP_BYTES);
                 }
             }
             self.names.push(name);
@@ -61,6 +69,19 @@ impl Lower<'_> {
                 }
             }
         }
+    }
+
+    /// The generic address of a tensor map, found at the beginning of the kernel.
+    pub(crate) fn map_address(&mut self, param: ParamId) -> Reg {
+        let name = Operand::Symbol(self.names[param.0].clone(), 0);
+        let local = self.hoisted(PtxTy::B64, |d| Mov { ty: MovTy::U64, d, a: Use(name) });
+        self.hoisted(PtxTy::B64, |d| Cvta {
+            to: None,
+            space: Space::Param,
+            ty: AddressTy::U64,
+            d,
+            a: Use(local.into()),
+        })
     }
 
     /// Declares the shared arrays. Static ones that are too large together share the front of

@@ -75,7 +75,9 @@ impl Lower<'_> {
         match memory {
             Memory::Slice(param) => match self.kernel.signature.params[param.0].kind {
                 ParamKind::Slice { elem, .. } => elem,
-                ParamKind::Scalar { .. } => unreachable!("`infer` indexes slices alone"),
+                ParamKind::Scalar { .. } | ParamKind::TensorMap { .. } => {
+                    unreachable!("`infer` indexes slices alone")
+                }
             },
             Memory::Shared(shared) => self.kernel.shared[shared.0].elem,
         }

@@ -10,7 +10,7 @@ use super::pat::At;
 use super::scope::{Def, Scopes};
 use super::{Parser, Returns};
 use crate::ast::{
-    ConstDecl, ConstId, Expr, ExprKind, Inline, InlineArg, Return, TyExpr, TyExprKind,
+    ConstDecl, ConstId, Expr, ExprKind, Inline, InlineArg, MapTy, Return, TyExpr, TyExprKind,
 };
 use crate::diag::Code;
 use crate::hir::{LoopId, Memory, Param, ParamId, ParamKind};
@@ -129,6 +129,9 @@ impl Parser<'_, '_> {
 
     fn device_arg(&mut self, param: &FnArg, arg: Option<Expr>) -> Option<InlineArg> {
         let FnArg::Typed(param) = param else { return None };
+        if let Some(ty) = self.tensor_map(&param.ty)? {
+            return self.device_map(&param.pat, ty, arg);
+        }
         let Some((elem, mutable)) = self.slice(&param.ty)? else {
             let ty = self.ty(&param.ty);
             let pat = self.pat(&param.pat, At::Let);
@@ -143,7 +146,10 @@ impl Parser<'_, '_> {
         let name = name.ident.clone();
         let expr = arg.map(dereferenced);
         let def = match &expr {
-            None => Def::Memory(Memory::Slice(self.device_slice(&name, elem, mutable))),
+            None => {
+                let kind = ParamKind::Slice { elem, mutable };
+                Def::Memory(Memory::Slice(self.device_param(&name, kind)))
+            }
             Some(arg) => self.memory_of(arg, &name),
         };
         self.scopes.define(name.to_string(), def);
@@ -163,14 +169,41 @@ impl Parser<'_, '_> {
         }
     }
 
-    /// A slice of a device function that is checked by itself.
-    fn device_slice(&mut self, name: &Ident, elem: crate::value::Scalar, mutable: bool) -> ParamId {
+    /// A parameter that is a tensor map.
+    fn device_map(&mut self, pat: &Pat, ty: MapTy, arg: Option<Expr>) -> Option<InlineArg> {
+        let Pat::Ident(name) = pat else {
+            let message = "a parameter that is a tensor map is a name";
+            self.error(Code::BadParameter, SpanRange::of(pat), message, "give it a name");
+            return None;
+        };
+        let name = name.ident.clone();
+        let expr = arg.map(dereferenced);
+        let def = match expr.as_ref().map(|arg| (&arg.kind, arg.span)) {
+            None => {
+                let MapTy { elem, rank, mutable } = ty;
+                let kind = ParamKind::TensorMap { elem, rank, mutable };
+                Def::Map(self.device_param(&name, kind))
+            }
+            Some((ExprKind::Map(param, _), _)) => Def::Map(*param),
+            Some((ExprKind::Error(_), _)) => Def::Error,
+            Some((_, at)) => {
+                let message = format!("`{name}` wants a tensor map here");
+                self.error(Code::BadArgument, at, message, "write its name");
+                Def::Error
+            }
+        };
+        self.scopes.define(name.to_string(), def);
+        Some(InlineArg::Map { name, ty, expr })
+    }
+
+    /// A slice or tensor map of a device function that is checked by itself.
+    fn device_param(&mut self, name: &Ident, kind: ParamKind) -> ParamId {
         self.slices.push(Param {
             name: name.clone(),
             attrs: Vec::new(),
             written: quote::ToTokens::to_token_stream(name),
             generic: None,
-            kind: ParamKind::Slice { elem, mutable },
+            kind,
         });
         ParamId(self.slices.len() - 1)
     }

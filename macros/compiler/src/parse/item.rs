@@ -2,11 +2,14 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
-use syn::{FnArg, GenericParam, ItemFn, Pat, PointerMutability, ReturnType, Safety, Type};
+use syn::{
+    FnArg, GenericArgument, GenericParam, ItemFn, Pat, PathArguments, PointerMutability,
+    ReturnType, Safety, Type,
+};
 
 use super::scope::Def;
 use super::{Parser, Returns};
-use crate::ast::{Block, LocalDecl, TyExprKind};
+use crate::ast::{Block, LocalDecl, MapTy, TyExprKind};
 use crate::diag::{Code, Diag, Diags};
 use crate::hir::{Memory, Options, Param, ParamId, ParamKind, Signature};
 use crate::instances::Instance;
@@ -14,7 +17,9 @@ use crate::span::SpanRange;
 use crate::value::Scalar;
 
 const PARAMETER_HELP: &str = "a parameter is a scalar, `&[T]`, `&mut [T]`, `*const [T]` or \
-                              `*mut [T]` with a scalar `T`";
+                              `*mut [T]` with a scalar `T`, or a `&TensorMap<T, 2>`";
+
+const TENSOR_MAP_HELP: &str = "write it as `&TensorMap<bf16, 2>`";
 
 /// Reports an item that is no function, or a function that does not parse.
 pub(super) fn not_a_function(item: TokenStream, error: &syn::Error, diags: &mut Diags) {
@@ -164,6 +169,15 @@ impl Parser<'_, '_> {
 
     fn param_kind(&mut self, id: ParamId, name: &syn::PatIdent, ty: &Type) -> Option<ParamKind> {
         let text = name.ident.to_string();
+        if let Some(MapTy { elem, rank, mutable }) = self.tensor_map(ty)? {
+            if let Some(token) = &name.mutability {
+                let help = "remove it; `&mut TensorMap<T, 2>` makes the tensor writable";
+                let message = "a tensor map is not `mut`";
+                self.error(Code::BadParameter, token.span, message, help);
+            }
+            self.scopes.define(text, Def::Map(id));
+            return Some(ParamKind::TensorMap { elem, rank, mutable });
+        }
         if let Some((elem, mutable)) = self.slice(ty)? {
             if let Some(token) = &name.mutability {
                 let help = "remove it; `&mut [T]` makes the elements writable";
@@ -187,6 +201,48 @@ impl Parser<'_, '_> {
         });
         self.scopes.define(text, Def::Local(local));
         Some(ParamKind::Scalar { ty, local })
+    }
+
+    /// What the type of a tensor map says. `Some(None)` for a type that is none, `None` for one
+    /// that was reported.
+    pub(super) fn tensor_map(&mut self, ty: &Type) -> Option<Option<MapTy>> {
+        let reference = match ty {
+            Type::Group(group) => return self.tensor_map(&group.elem),
+            Type::Paren(paren) => return self.tensor_map(&paren.elem),
+            Type::Reference(reference) => reference,
+            _ => return Some(None),
+        };
+        let named = match &*reference.elem {
+            Type::Path(path) => path.path.segments.last().filter(|it| it.ident == "TensorMap"),
+            _ => None,
+        };
+        let Some(named) = named else { return Some(None) };
+        let args: Vec<&GenericArgument> = match &named.arguments {
+            PathArguments::AngleBracketed(args) => args.args.iter().collect(),
+            PathArguments::None | PathArguments::Parenthesized(_) => Vec::new(),
+        };
+        let parts = match args.as_slice() {
+            [GenericArgument::Type(elem), GenericArgument::Const(rank)] => Some((elem, rank)),
+            _ => None,
+        };
+        let rank = parts.and_then(|(_, rank)| Instance::default().number(rank));
+        let rank = rank.and_then(|rank| u32::try_from(rank).ok());
+        let (Some((elem, _)), Some(rank @ 1..=5)) = (parts, rank) else {
+            let message = "a tensor map has the type of an element and 1 to 5 dimensions";
+            self.error(Code::BadParameter, SpanRange::of(named), message, TENSOR_MAP_HELP);
+            return None;
+        };
+        let mutable = reference.mutability.is_some();
+        match self.ty_or(elem, Code::BadParameter, TENSOR_MAP_HELP)?.kind {
+            TyExprKind::Scalar(elem) if elem != Scalar::Bool => {
+                Some(Some(MapTy { elem, rank, mutable }))
+            }
+            _ => {
+                let message = "the elements of a tensor map are numbers";
+                self.error(Code::BadParameter, SpanRange::of(elem), message, TENSOR_MAP_HELP);
+                None
+            }
+        }
     }
 
     /// The element type of a slice parameter and whether it is writable. `Some(None)` for a type

@@ -144,7 +144,7 @@ struct Parser<'a, 'b> {
     linker: &'a mut Linker<'b>,
     /// The device items whose bodies are being read, outermost first.
     inside: Vec<Rc<Item>>,
-    /// The slices of a device function that is read by itself.
+    /// The slices and tensor maps of a device function that is read by itself.
     slices: Vec<Param>,
     /// The device constants so far, by their identity.
     linked_consts: HashMap<String, ConstId>,

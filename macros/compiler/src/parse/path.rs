@@ -214,6 +214,7 @@ impl Parser<'_, '_> {
         let kind = match self.scopes.find(&name) {
             Some(Ok(Def::Local(id))) => ExprKind::Local(id, ident.clone()),
             Some(Ok(Def::Memory(memory))) => ExprKind::Memory(memory, ident.clone()),
+            Some(Ok(Def::Map(param))) => ExprKind::Map(param, ident.clone()),
             Some(Ok(Def::Const(id))) => ExprKind::Const(id, ident.clone().into()),
             Some(Ok(Def::Error)) => ExprKind::Error(Vec::new()),
             Some(Err(_)) => {

@@ -1,7 +1,7 @@
 //! What names mean at a point of the body.
 
 use crate::ast::ConstId;
-use crate::hir::{LocalId, LoopId, Memory};
+use crate::hir::{LocalId, LoopId, Memory, ParamId};
 
 /// What a name means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +10,8 @@ pub(super) enum Def {
     Local(LocalId),
     /// A slice parameter or a shared array.
     Memory(Memory),
+    /// A tensor map.
+    Map(ParamId),
     /// A constant.
     Const(ConstId),
     /// A parameter that was reported.

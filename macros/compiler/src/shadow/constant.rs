@@ -75,6 +75,7 @@ impl Shadow<'_> {
             ExprKind::Lit(_)
             | ExprKind::Local(..)
             | ExprKind::Memory(..)
+            | ExprKind::Map(..)
             | ExprKind::Associated(..)
             | ExprKind::Scope(..)
             | ExprKind::Order(..)

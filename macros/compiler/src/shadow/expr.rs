@@ -21,7 +21,7 @@ impl Shadow<'_> {
         let span = expr.span.start;
         match &expr.kind {
             ExprKind::Lit(lit) => literal(lit, self.node(expr), false, span),
-            ExprKind::Local(_, name) | ExprKind::Memory(_, name) => {
+            ExprKind::Local(_, name) | ExprKind::Memory(_, name) | ExprKind::Map(_, name) => {
                 quote!(#name)
             }
             ExprKind::Const(_, path)
@@ -200,6 +200,7 @@ impl Shadow<'_> {
             ExprKind::Lit(_)
             | ExprKind::Local(..)
             | ExprKind::Memory(..)
+            | ExprKind::Map(..)
             | ExprKind::Const(..)
             | ExprKind::Associated(..)
             | ExprKind::Scope(..)
@@ -286,6 +287,7 @@ impl Shadow<'_> {
             expr.kind,
             ExprKind::Local(..)
                 | ExprKind::Memory(..)
+                | ExprKind::Map(..)
                 | ExprKind::Const(..)
                 | ExprKind::Associated(..)
                 | ExprKind::Index(..)
@@ -353,7 +355,9 @@ impl Shadow<'_> {
     /// A device function is an ordinary function to rustc.
     fn inline(&self, inline: &Inline, span: Span) -> TokenStream {
         let args = inline.args.iter().filter_map(|arg| match arg {
-            InlineArg::Value { expr, .. } | InlineArg::Memory { expr, .. } => expr.as_ref(),
+            InlineArg::Value { expr, .. }
+            | InlineArg::Memory { expr, .. }
+            | InlineArg::Map { expr, .. } => expr.as_ref(),
         });
         let (path, args) = (&inline.path, args.map(|arg| self.expr(arg)));
         if inline.written.iter().any(|id| self.is_computed(*id)) {
@@ -363,12 +367,12 @@ impl Shadow<'_> {
         quote_spanned!(span=> #path(#(#args),*))
     }
 
-    /// Arguments; whole slices go without `&`, since their names are references already.
+    /// Arguments; whole slices and tensor maps go without `&`, since their names are references already.
     fn arguments(&self, row: Option<&Row>, skip: usize, args: &[Expr]) -> Vec<TokenStream> {
         let wants_memory = |i: usize| {
             let param = row.and_then(|row| row.params.get(i + skip));
             let sig = param.and_then(|(_, ty)| SigTy::parse(ty));
-            matches!(sig, Some(SigTy::Memory { .. }))
+            matches!(sig, Some(SigTy::Memory { .. } | SigTy::Map { .. }))
         };
         let one = |(i, arg): (usize, &Expr)| {
             let mut arg = arg;

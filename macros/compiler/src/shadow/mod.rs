@@ -22,7 +22,7 @@ use std::cell::Cell;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 
-use crate::ast::{Ast, Expr, ExprKind, InlineArg, Stmt, TyExprKind};
+use crate::ast::{Ast, Expr, ExprKind, InlineArg, MapTy, Stmt, TyExprKind};
 use crate::hir::{ParamKind, SpanRange, Ty};
 use crate::infer::Facts;
 use crate::value::Scalar;
@@ -157,6 +157,7 @@ impl Shadow<'_> {
                 let mutable = mutable.then(|| quote!(mut));
                 quote_spanned!(name.span()=> #name: &#mutable ::firesteel::dsl::Slice<#elem>)
             }
+            InlineArg::Map { name, ty, .. } => map_param(name, *ty, name.span()),
         }
     }
 
@@ -175,8 +176,17 @@ impl Shadow<'_> {
                 let mutable = mutable.then(|| quote!(mut));
                 quote_spanned!(span=> #name: &#mutable ::firesteel::dsl::Slice<#elem>)
             }
+            ParamKind::TensorMap { elem, rank, mutable } => {
+                map_param(name, MapTy { elem, rank, mutable }, span)
+            }
         }
     }
+}
+
+fn map_param(name: &Ident, MapTy { elem, rank, mutable }: MapTy, span: Span) -> TokenStream {
+    let (elem, rank) = (scalar(elem, span), rank as usize);
+    let mutable = mutable.then(|| quote!(mut));
+    quote_spanned!(span=> #name: &#mutable ::firesteel::dsl::TensorMap<#elem, #rank>)
 }
 
 /// A scalar type at the user's place.

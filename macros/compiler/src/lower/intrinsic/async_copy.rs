@@ -79,6 +79,7 @@ pub(super) fn element(arg: &Arg) -> Option<(Memory, &Expr)> {
         Arg::Place(_)
         | Arg::Value(_)
         | Arg::Memory(_)
+        | Arg::Map(_)
         | Arg::Const(_)
         | Arg::Scope(_)
         | Arg::Order(_) => None,

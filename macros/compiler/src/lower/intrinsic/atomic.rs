@@ -62,7 +62,12 @@ impl Lower<'_> {
     pub(super) fn place_argument(&mut self, call: &Call) -> Address {
         let place = call.args.iter().find_map(|arg| match arg {
             Arg::Place(place) => Some(place),
-            Arg::Value(_) | Arg::Memory(_) | Arg::Const(_) | Arg::Scope(_) | Arg::Order(_) => None,
+            Arg::Value(_)
+            | Arg::Memory(_)
+            | Arg::Map(_)
+            | Arg::Const(_)
+            | Arg::Scope(_)
+            | Arg::Order(_) => None,
         });
         let place = place.unwrap_or_else(|| unreachable!("`{:?}` has a place", call.op));
         self.address_of(place)
@@ -307,7 +312,7 @@ fn ordering_of(call: &Call) -> Ordering {
         match arg {
             Arg::Scope(scope) => ordering.scope = *scope,
             Arg::Order(order) => ordering.order = *order,
-            Arg::Value(_) | Arg::Place(_) | Arg::Memory(_) | Arg::Const(_) => {}
+            Arg::Value(_) | Arg::Place(_) | Arg::Memory(_) | Arg::Map(_) | Arg::Const(_) => {}
         }
     }
     ordering

@@ -78,7 +78,12 @@ pub(super) const fn word(ty: Scalar) -> WordTy {
 fn constant_of(call: &Call) -> i64 {
     let mut constants = call.args.iter().filter_map(|arg| match arg {
         Arg::Const(value) => Some(value.cast_signed()),
-        Arg::Value(_) | Arg::Place(_) | Arg::Memory(_) | Arg::Scope(_) | Arg::Order(_) => None,
+        Arg::Value(_)
+        | Arg::Place(_)
+        | Arg::Memory(_)
+        | Arg::Map(_)
+        | Arg::Scope(_)
+        | Arg::Order(_) => None,
     });
     constants.next().unwrap_or_else(|| unreachable!("the table gives a constant here"))
 }

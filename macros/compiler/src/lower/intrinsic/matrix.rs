@@ -139,7 +139,12 @@ impl Lower<'_> {
 fn place(arg: &Arg) -> Option<&Place> {
     match arg {
         Arg::Place(place) => Some(place),
-        Arg::Value(_) | Arg::Memory(_) | Arg::Const(_) | Arg::Scope(_) | Arg::Order(_) => None,
+        Arg::Value(_)
+        | Arg::Memory(_)
+        | Arg::Map(_)
+        | Arg::Const(_)
+        | Arg::Scope(_)
+        | Arg::Order(_) => None,
     }
 }
 

@@ -3,9 +3,11 @@
 //! Hints are for global memory: of shared memory the plain access is the same.
 
 use firesteel_ptx::ir::Reg;
-use firesteel_ptx::isa::{Ld, LdNc, Prefetch, St};
+use firesteel_ptx::isa::{Ld, LdNc, Prefetch, PrefetchTensormap, St};
 use firesteel_ptx::modifier::VecLen;
-use firesteel_ptx::modifier::{L1Evict, LoadCache, NonCoherent, PrefetchLevel, Space, StoreCache};
+use firesteel_ptx::modifier::{
+    L1Evict, LoadCache, NonCoherent, PrefetchKind, PrefetchLevel, Space, StoreCache,
+};
 use firesteel_ptx::operand::{Addr, Defs, Uses};
 use firesteel_ptx::ty::MemTy;
 
@@ -82,6 +84,12 @@ impl Lower<'_> {
         if at.space == Space::Global {
             self.emit(Prefetch { space: Some(at.space), level, addr: at.addr.clone() });
         }
+        Val::unit()
+    }
+
+    pub(super) fn prefetch_tensor_map(&mut self, call: &Call) -> Val {
+        let addr = Addr::new(self.map_argument(call), 0);
+        self.emit(PrefetchTensormap { space: None, kind: PrefetchKind::Tensormap, addr });
         Val::unit()
     }
 

@@ -21,6 +21,8 @@ mod sync;
 mod vector;
 mod warp;
 
+use firesteel_ptx::ir::Reg;
+
 use super::expr::scalar_of;
 use super::{Lower, Operand, Val};
 use crate::hir::{Arg, Call, Expr, Op, Scalar, SpanRange, Ty};
@@ -114,6 +116,7 @@ impl Lower<'_> {
             | Op::StoreStream
             | Op::PrefetchL1
             | Op::PrefetchL2 => self.memory(call, ty, span),
+            Op::PrefetchTensorMap => self.prefetch_tensor_map(call),
             Op::LoadVec
             | Op::LoadVecNc
             | Op::LoadVecCs
@@ -266,6 +269,13 @@ impl Lower<'_> {
         let args = self.operands_of(call);
         <[Operand; 3]>::try_from(args)
             .unwrap_or_else(|args| unreachable!("{} arguments instead of three", args.len()))
+    }
+
+    /// The generic address of the argument that is a tensor map.
+    pub(super) fn map_argument(&mut self, call: &Call) -> Reg {
+        let param = call.args.iter().find_map(Arg::map);
+        let param = param.unwrap_or_else(|| unreachable!("`{:?}` has a tensor map", call.op));
+        self.map_address(param)
     }
 
     /// The type of the last argument by value.

@@ -148,7 +148,12 @@ impl Lower<'_> {
 pub(super) fn memory_and_index(call: &Call) -> (Memory, &Expr) {
     let memory = call.args.iter().find_map(|arg| match arg {
         Arg::Memory(memory) => Some(*memory),
-        Arg::Value(_) | Arg::Place(_) | Arg::Const(_) | Arg::Scope(_) | Arg::Order(_) => None,
+        Arg::Value(_)
+        | Arg::Place(_)
+        | Arg::Map(_)
+        | Arg::Const(_)
+        | Arg::Scope(_)
+        | Arg::Order(_) => None,
     });
     let index = call.args.iter().find_map(Arg::value);
     match (memory, index) {
