@@ -53,7 +53,7 @@ fn assignments(row: &Row) -> Vec<Types> {
         let choices: Vec<Option<Scalar>> = match class {
             Class::ConstU8 => vec![None],
             // The type of an index does not concern the others.
-            _ if index > 0 => vec![Some(Scalar::U32), Some(Scalar::I16), Some(Scalar::Usize)],
+            _ if index > 0 && *name == "I" => vec![Some(Scalar::U32), Some(Scalar::I16), Some(Scalar::Usize)],
             class => SCALARS.into_iter().filter(|ty| class.contains(*ty)).map(Some).collect(),
         };
         all = all
@@ -104,6 +104,12 @@ fn fragment(types: &Types, kind: FragmentKind, elem: &SigTy) -> Option<String> {
     })
 }
 
+/// A constant that the instruction takes.
+fn constant(row: &Row, at: usize) -> String {
+    let fits = |value: &&i128| row.op.constant_fault(at, **value).is_none();
+    [1, 64].iter().find(fits).unwrap().to_string()
+}
+
 /// Reads a fragment that a call gives.
 fn words(kind: FragmentKind, call: &str) -> String {
     match kind {
@@ -121,7 +127,7 @@ impl Case {
         let written = rust_type(types, ty)?;
         let shared = row.op.home(at) == Some(Home::Shared);
         let argument = match ty {
-            SigTy::Scalar(_) if row.op.constant_argument() == Some(at) => "1".to_owned(),
+            SigTy::Scalar(_) if row.op.constant_arguments().contains(&at) => constant(row, at),
             SigTy::Fragment(kind, elem) => {
                 let value = fragment(types, *kind, elem)?;
                 self.lets.push(format!("let a{at} = {value};"));
@@ -144,7 +150,18 @@ impl Case {
                 self.lets.push(format!("let m{at} = shared_mem![{elem}; 64];"));
                 format!("m{at}")
             }
-            SigTy::WarpgroupSum(_) | SigTy::Factor { .. } => return None,
+            SigTy::Coordinates => "[1, i as i32, 0]".to_owned(),
+            SigTy::WarpgroupSum(factor) => {
+                let sum = sum_of(scalar(types, factor));
+                self.lets.push(format!("let mut a{at} = WarpgroupC::<{sum}, 64>::zero();"));
+                format!("&mut a{at}")
+            }
+            SigTy::Factor { elem, .. } => {
+                let elem = scalar(types, elem);
+                self.lets.push(format!("let m{at} = shared_mem![{elem}; 64, align = 1024];"));
+                self.lets.push(format!("let a{at} = tile_k(m{at}, i, 128);"));
+                format!("a{at}")
+            }
             SigTy::Scalar(_) | SigTy::Generic(_) | SigTy::Bits(_) | SigTy::Sum(_) => {
                 self.params.push(format!("a{at}: {written}"));
                 format!("a{at}")
@@ -212,6 +229,9 @@ fn kernel(row: &Row, types: &Types) -> Option<String> {
             case.params.push("out: &mut [u32]".to_owned());
             let both = ["r.0", "r.1"].map(|part| words(FragmentKind::B, part)).join(" + ");
             format!("let r = {call}; out[i] = {both};")
+        }
+        SigTy::Fragment(FragmentKind::TileK | FragmentKind::TileMn, _) => {
+            format!("let _tile: {written} = {call};")
         }
         SigTy::Fragment(kind, _) if !written.contains("f64") => {
             case.params.push("out: &mut [u32]".to_owned());

@@ -210,7 +210,7 @@ impl Fold<'_> {
     fn call(&mut self, call: &Call, span: SpanRange) -> ExprKind {
         let args: Vec<Arg> = call.args.iter().map(|arg| self.arg(arg)).collect();
         self.in_place(&args);
-        self.constant_argument(call, &args, span);
+        self.constant_arguments(call, &args, span);
         let call = Call { op: call.op, args };
         match self.constant_call(&call) {
             Some(value) => ExprKind::Value(value),
@@ -228,17 +228,22 @@ impl Fold<'_> {
     }
 
     /// An instruction that holds one of its operands itself needs it to be a constant.
-    fn constant_argument(&mut self, call: &Call, args: &[Arg], span: SpanRange) {
-        let Some(at) = call.op.constant_argument() else { return };
-        let written = call.args.iter().filter_map(Arg::value).nth(at);
-        let folded = args.iter().filter_map(Arg::value).nth(at);
-        if let (Some(written), Some(folded)) = (written, folded)
-            && value(folded).is_none()
-        {
-            let message = "this must be a constant, which the instruction holds".to_owned();
-            let at = if written.span.line() == 0 { span } else { written.span };
-            let help = "write a literal, a `const`, or the variable of an unrolled loop";
-            self.report(written, Code::NotConstant, at, message, help);
+    fn constant_arguments(&mut self, call: &Call, args: &[Arg], span: SpanRange) {
+        for at in call.op.constant_arguments() {
+            let written = call.args.get(*at).and_then(Arg::value);
+            let folded = args.get(*at).and_then(Arg::value);
+            let (Some(written), Some(folded)) = (written, folded) else { continue };
+            let place = if written.span.line() == 0 { span } else { written.span };
+            let Some(constant) = value(folded) else {
+                let message = "this must be a constant, which the instruction holds".to_owned();
+                let help = "write a literal, a `const`, or the variable of an unrolled loop";
+                self.report(written, Code::NotConstant, place, message, help);
+                continue;
+            };
+            if let Some(want) = call.op.constant_fault(*at, constant.as_int()) {
+                let message = format!("this must be {want}, not {}", constant.as_int());
+                self.report(written, Code::BadConstant, place, message, "use another number");
+            }
         }
     }
 

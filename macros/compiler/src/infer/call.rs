@@ -123,6 +123,7 @@ impl<'a> Infer<'a> {
         }
         for (i, arg) in args.iter().copied().enumerate() {
             match row.params.get(i).and_then(|(_, ty)| SigTy::parse(ty)) {
+                Some(SigTy::Coordinates) => self.coordinates(args, arg),
                 Some(sig) => self.argument(row, &sig, subst, arg),
                 None => {
                     self.expr(arg);
@@ -286,6 +287,7 @@ impl<'a> Infer<'a> {
             | SigTy::Order
             | SigTy::InPlace(_)
             | SigTy::WarpgroupSum(_)
+            | SigTy::Coordinates
             | SigTy::Factor { .. } => Ty::Error,
         }
     }
@@ -474,6 +476,25 @@ impl<'a> Infer<'a> {
         let ty = self.expr(target);
         self.writable(target, false);
         ty
+    }
+
+    /// As many coordinates as the tensor map among the arguments has dimensions.
+    fn coordinates(&mut self, args: &[&'a Expr], arg: &'a Expr) {
+        let got = self.value(arg);
+        let rank = args.iter().find_map(|arg| {
+            let mut target = *arg;
+            while let ExprKind::Ref(_, inner) = &target.kind {
+                target = inner;
+            }
+            match &target.kind {
+                ExprKind::Map(param, _) => Some(self.map(*param).rank),
+                _ => None,
+            }
+        });
+        if let Some(rank) = rank {
+            let want = Ty::Array(Box::new(Ty::Scalar(Scalar::I32)), rank);
+            self.expect(&want, &got, arg.span);
+        }
     }
 
     /// A sum of any width whose elements are those of products of the type.

@@ -142,6 +142,14 @@ impl Op {
     /// Where the argument at this position must be, if the instruction reaches one memory only.
     pub const fn home(self, position: usize) -> Option<Home> {
         match self {
+            Self::TmaLoad | Self::TmaLoadMulticast => match position {
+                0 | 3 => Some(Home::Shared),
+                _ => None,
+            },
+            Self::TmaStore | Self::TmaReduceAdd => match position {
+                2 => Some(Home::Shared),
+                _ => None,
+            },
             Self::CpAsync4
             | Self::CpAsync8
             | Self::CpAsync16
@@ -152,7 +160,18 @@ impl Op {
                 1 => Some(Home::Global),
                 _ => None,
             },
-            Self::LdmatrixA
+            Self::MbarrierInit
+            | Self::MbarrierInval
+            | Self::MbarrierArrive
+            | Self::MbarrierArriveRemote
+            | Self::MbarrierArriveExpectTx
+            | Self::MbarrierExpectTx
+            | Self::MbarrierTryWait
+            | Self::MbarrierWait
+            | Self::CpAsyncMbarrierArrive
+            | Self::TileK
+            | Self::TileMn
+            | Self::LdmatrixA
             | Self::LdmatrixATrans
             | Self::LdmatrixB
             | Self::LdmatrixBTrans
@@ -168,12 +187,48 @@ impl Op {
         }
     }
 
-    /// The position of the argument that must be a constant.
-    pub const fn constant_argument(self) -> Option<usize> {
+    /// The positions of the arguments that must be constants.
+    pub const fn constant_arguments(self) -> &'static [usize] {
         match self {
-            Self::CpAsyncWait => Some(0),
-            _ => None,
+            Self::CpAsyncWait
+            | Self::TmaWait
+            | Self::TmaWaitRead
+            | Self::WgmmaWait
+            | Self::SetmaxnregInc
+            | Self::SetmaxnregDec => &[0],
+            Self::TileK => &[2],
+            Self::TileMn => &[2, 3],
+            _ => &[],
         }
+    }
+
+    /// What a constant argument of the operation must be, if this one is not.
+    pub const fn constant_fault(self, position: usize, value: i128) -> Option<&'static str> {
+        let fits = match (self, position) {
+            (Self::SetmaxnregInc | Self::SetmaxnregDec, _) => {
+                return if value >= 24 && value <= 256 && value % 8 == 0 {
+                    None
+                } else {
+                    Some("a multiple of 8 from 24 to 256")
+                };
+            }
+            (Self::TileK | Self::TileMn, 2) => {
+                return if value == 32 || value == 64 || value == 128 {
+                    None
+                } else {
+                    Some("a swizzle of 32, 64 or 128 bytes")
+                };
+            }
+            (Self::TileMn, _) => {
+                return if value >= 0 && value < 1 << 18 && value % 16 == 0 {
+                    None
+                } else {
+                    Some("a multiple of 16 bytes, below 2^18")
+                };
+            }
+            _ => value >= 0 && value < 1 << 16,
+        };
+        if fits { None } else { Some("a small number") }
     }
 }
 

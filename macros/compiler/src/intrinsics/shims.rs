@@ -216,7 +216,9 @@ fn generics(row: &'static Row) -> TokenStream {
         let lanes = lanes.map(|n| quote!(+ Lanes<#n>));
         quote!(#ident: #bound #lanes)
     });
-    let params: Vec<_> = params.collect();
+    let rank = row.params.iter().filter_map(|(_, ty)| SigTy::parse(ty));
+    let rank = rank.filter(|ty| *ty == SigTy::Coordinates).map(|_| quote!(const R: usize));
+    let params: Vec<_> = params.chain(rank).collect();
     if params.is_empty() { TokenStream::new() } else { quote!(<#(#params),*>) }
 }
 
@@ -302,6 +304,7 @@ fn tokens(ty: &SigTy) -> TokenStream {
             let bound = format_ident!("{}", if *registers { "FactorA" } else { "FactorB" });
             quote!(impl #bound<#elem>)
         }
+        SigTy::Coordinates => quote!([i32; R]),
         SigTy::Words(count) => {
             let count = *count as usize;
             quote!([u32; #count])

@@ -206,6 +206,8 @@ pub enum SigTy {
     },
     /// `[u32; N]`.
     Words(u32),
+    /// `[i32; R]`: as many coordinates as the tensor map of the same call has dimensions.
+    Coordinates,
     /// `&TensorMap<T, 2>` or `&mut TensorMap<T, 2>`: a tensor map.
     Map {
         /// The element's type: a generic parameter or a scalar.
@@ -245,6 +247,9 @@ impl SigTy {
             return Some(Self::Factor { elem: elem.trim(), registers });
         }
         if let Some(inner) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            if inner.replace(' ', "") == "i32;R" {
+                return Some(Self::Coordinates);
+            }
             return Some(Self::Words(inner.strip_prefix("u32;")?.trim().parse().ok()?));
         }
         if let Some((name, elem)) = text.strip_suffix('>').and_then(|it| it.split_once('<')) {

@@ -708,6 +708,175 @@ intrinsics! {
         free fn pack_bf16x2(low: f32, high: f32) -> u32;
     }
 
+    "Barriers in shared memory"
+    "An `mbarrier` is an element of a shared array of `u64`. One thread makes it, for a number of arrivals, and the block synchronises before others use it. A phase is complete when all have arrived and all announced bytes have come; then the next begins. A wait names the parity of the phase that it waits for: 0 for the first, then 1, 0, 1.";
+
+    MbarrierInit 80 {
+        /// Makes a barrier for `count` arrivals a phase.
+        free fn mbarrier_init<B: U64Only>(barrier: &mut B, count: u32);
+    }
+    MbarrierInval 80 {
+        /// Ends a barrier, so that its memory serves for something else.
+        free fn mbarrier_inval<B: U64Only>(barrier: &mut B);
+    }
+    MbarrierArrive 80 {
+        /// Arrives.
+        free fn mbarrier_arrive<B: U64Only>(barrier: &mut B);
+    }
+    MbarrierArriveRemote 90 {
+        /// Arrives at the barrier at the same place in block `rank` of the cluster.
+        free fn mbarrier_arrive_remote<B: U64Only>(barrier: &mut B, rank: u32);
+    }
+    MbarrierArriveExpectTx 90 {
+        /// Announces `bytes` of copies to this phase, and arrives.
+        free fn mbarrier_arrive_expect_tx<B: U64Only>(barrier: &mut B, bytes: u32);
+    }
+    MbarrierExpectTx 90 {
+        /// Announces `bytes` of copies to this phase.
+        free fn mbarrier_expect_tx<B: U64Only>(barrier: &mut B, bytes: u32);
+    }
+    MbarrierTryWait 90 {
+        /// Whether the phase of this parity is complete, after waiting for a while at most.
+        free fn mbarrier_try_wait<B: U64Only>(barrier: &mut B, parity: u32) -> bool;
+    }
+    MbarrierWait 90 {
+        /// Waits until the phase of this parity is complete.
+        free fn mbarrier_wait<B: U64Only>(barrier: &mut B, parity: u32);
+    }
+    CpAsyncMbarrierArrive 80 {
+        /// Arrives when this thread's background copies so far (`cp_async`) are complete.
+        free fn cp_async_mbarrier_arrive<B: U64Only>(barrier: &mut B);
+    }
+    FenceMbarrierInit 90 {
+        /// Barriers made before are seen by the cluster and by copies after.
+        free fn fence_mbarrier_init();
+    }
+    FenceProxyAsync 90 {
+        /// What this thread wrote to shared memory before is seen by tensor copies and `wgmma` after.
+        free fn fence_proxy_async();
+    }
+
+    "Tensor copies"
+    "The tensor memory accelerator: one thread begins to copy a whole box of a tensor. `at` is the element where the box begins, the innermost coordinate first, and may be outside of the tensor; what the box has outside is zero, and is not written. In shared memory a box begins at a multiple of 128 bytes, of 1024 if it is swizzled over 128 bytes. A box must fit the array, which only the simulator checks.";
+
+    TmaLoad 90 {
+        /// Begins to copy a box to shared memory; `barrier` counts its bytes.
+        free fn tma_load<T: Lane, B: U64Only>(to: &mut T, map: &TensorMap<T, _>, at: [i32; R], barrier: &mut B);
+    }
+    TmaLoadMulticast 90 {
+        /// The same to the same place in each block of the cluster whose bit in `blocks` is set, and
+        /// counted by the barrier at the same place there.
+        free fn tma_load_multicast<T: Lane, B: U64Only>(to: &mut T, map: &TensorMap<T, _>, at: [i32; R], barrier: &mut B, blocks: u32);
+    }
+    TmaStore 90 {
+        /// Begins to copy a box from shared memory, in the group that `tma_commit` closes.
+        free fn tma_store<T: Lane>(map: &mut TensorMap<T, _>, at: [i32; R], from: &T);
+    }
+    TmaReduceAdd 90 {
+        /// Begins to add a box from shared memory to the tensor, element by element and atomically.
+        free fn tma_reduce_add<T: Lane>(map: &mut TensorMap<T, _>, at: [i32; R], from: &T);
+    }
+    TmaPrefetch 90 {
+        /// Begins to fetch a box into the L2 cache.
+        free fn tma_prefetch<T: Lane>(map: &TensorMap<T, _>, at: [i32; R]);
+    }
+    TmaCommit 90 {
+        /// Closes a group: the copies from shared memory that this thread has begun since the last one.
+        free fn tma_commit();
+    }
+    TmaWait 90 {
+        /// Waits until at most `groups` of this thread's groups are under way, a constant.
+        free fn tma_wait(groups: u32);
+    }
+    TmaWaitRead 90 {
+        /// Waits until at most `groups` of them still read shared memory, a constant.
+        free fn tma_wait_read(groups: u32);
+    }
+
+    "Products of warpgroups"
+    "`wgmma`: four warps multiply a tile of 64 rows in the background, from shared memory. All threads of the four warps call these together. `wgmma_fence` stands before the first product that touches registers which other instructions have written; the sum may be read after the wait for its group. Tiles in shared memory are swizzled as a tensor copy with the same swizzle writes them.";
+
+    TileK 90 {
+        /// A tile whose rows run along K, of `swizzle` bytes each: 64 rows of a left factor, as many
+        /// as the sum has columns of a right one. It begins at `index`, which may lie `swizzle` bytes
+        /// or less into a row for a later step along K.
+        free fn tile_k<T: WgmmaFactor, I: Int>(tile: &[T], index: I, swizzle: u32) -> TileK<T>;
+    }
+    TileMn 90 {
+        /// A tile whose rows run along M or N, of `swizzle` bytes each, one for each step along K;
+        /// further rows' worth of M or N begin `leading` bytes later, a constant.
+        free fn tile_mn<T: Half, I: Int>(tile: &[T], index: I, swizzle: u32, leading: u32) -> TileMn<T>;
+    }
+    Wgmma 90 {
+        /// Begins `sum += a * b`: 64 rows, 32 bytes along K.
+        free fn wgmma<T: WgmmaFactor>(sum: &mut impl WarpgroupSum<T>, a: impl FactorA<T>, b: impl FactorB<T>);
+    }
+    WgmmaOrSet 90 {
+        /// Begins `sum += a * b`, or `sum = a * b` if `add` does not hold.
+        free fn wgmma_or_set<T: WgmmaFactor>(sum: &mut impl WarpgroupSum<T>, a: impl FactorA<T>, b: impl FactorB<T>, add: bool);
+    }
+    WgmmaFence 90 {
+        /// Registers written before are seen by products after.
+        free fn wgmma_fence();
+    }
+    WgmmaCommit 90 {
+        /// Closes a group of products.
+        free fn wgmma_commit();
+    }
+    WgmmaWait 90 {
+        /// Waits until at most `groups` groups are under way, a constant.
+        free fn wgmma_wait(groups: u32);
+    }
+
+    "Clusters, grids and registers"
+    "Blocks of a cluster (`cluster = 2` in the attribute) run at the same time and reach each other's shared memory.";
+
+    ClusterRank 90 {
+        /// The index of the block in its cluster.
+        free fn cluster_rank() -> u32;
+    }
+    ClusterSize 90 {
+        /// The number of blocks of the cluster.
+        free fn cluster_size() -> u32;
+    }
+    ClusterIdx 90 {
+        /// The index of the cluster along x.
+        free fn cluster_idx_x() -> u32;
+    }
+    ClusterArrive 90 {
+        /// Arrives at the barrier of the cluster; what was written before is seen after the wait.
+        free fn cluster_arrive();
+    }
+    ClusterWait 90 {
+        /// Waits for all threads of the cluster to arrive.
+        free fn cluster_wait();
+    }
+    ClusterSync 90 {
+        /// Both.
+        free fn cluster_sync();
+    }
+    GridDependencyWait 90 {
+        /// Waits until the kernels before this one are complete, in a launch that may begin before
+        /// (programmatic dependent launch).
+        free fn grid_dependency_wait();
+    }
+    GridDependencyLaunch 90 {
+        /// Lets the kernels after this one begin once all blocks have come here or ended.
+        free fn grid_dependency_launch();
+    }
+    ElectOne 90 {
+        /// Whether this is the one lane of the warp that was chosen.
+        free fn elect_one() -> bool;
+    }
+    SetmaxnregInc 90 {
+        /// Gives each thread of the warpgroup more registers: this many in all, a constant.
+        free fn setmaxnreg_inc(registers: u32);
+    }
+    SetmaxnregDec 90 {
+        /// Gives registers back: each thread of the warpgroup keeps this many, a constant.
+        free fn setmaxnreg_dec(registers: u32);
+    }
+
     "Bits and bytes"
     "";
 

@@ -8,18 +8,22 @@ mod async_copy;
 mod atomic;
 mod bits;
 mod clock;
+mod cluster;
 mod dot;
 mod fast;
 mod float;
 mod index;
 mod int;
 mod matrix;
+mod mbarrier;
 mod memory;
 mod number;
 mod reduce;
 mod sync;
+mod tma;
 mod vector;
 mod warp;
+mod wgmma;
 
 use firesteel_ptx::ir::Reg;
 
@@ -131,6 +135,43 @@ impl Lower<'_> {
             | Op::CpAsync16Or0
             | Op::CpAsyncCommit
             | Op::CpAsyncWait => self.async_copy(call, ty, span),
+            Op::MbarrierInit
+            | Op::MbarrierInval
+            | Op::MbarrierArrive
+            | Op::MbarrierArriveRemote
+            | Op::MbarrierArriveExpectTx
+            | Op::MbarrierExpectTx
+            | Op::MbarrierTryWait
+            | Op::MbarrierWait
+            | Op::CpAsyncMbarrierArrive
+            | Op::FenceMbarrierInit
+            | Op::FenceProxyAsync => self.mbarrier(call, ty, span),
+            Op::TmaLoad
+            | Op::TmaLoadMulticast
+            | Op::TmaStore
+            | Op::TmaReduceAdd
+            | Op::TmaPrefetch
+            | Op::TmaCommit
+            | Op::TmaWait
+            | Op::TmaWaitRead => self.tma(call, ty, span),
+            Op::TileK
+            | Op::TileMn
+            | Op::Wgmma
+            | Op::WgmmaOrSet
+            | Op::WgmmaFence
+            | Op::WgmmaCommit
+            | Op::WgmmaWait => self.wgmma(call, ty, span),
+            Op::ClusterRank
+            | Op::ClusterSize
+            | Op::ClusterIdx
+            | Op::ClusterArrive
+            | Op::ClusterWait
+            | Op::ClusterSync
+            | Op::GridDependencyWait
+            | Op::GridDependencyLaunch
+            | Op::ElectOne
+            | Op::SetmaxnregInc
+            | Op::SetmaxnregDec => self.cluster(call, ty, span),
             Op::LdmatrixA
             | Op::LdmatrixATrans
             | Op::LdmatrixB
