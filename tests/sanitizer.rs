@@ -2,6 +2,7 @@
 //! same kernel mended.
 
 mod barriers;
+mod hopper;
 mod memory;
 mod progress;
 mod races;

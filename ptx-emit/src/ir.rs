@@ -240,6 +240,7 @@ pub struct Label(pub u32);
 
 /// A statement of a body.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "nearly all statements are instructions")]
 pub enum Stmt {
     /// An instruction.
     Inst(Inst),

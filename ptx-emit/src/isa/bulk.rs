@@ -49,7 +49,7 @@ pub fn wgmma_registers(shape: WgmmaShape, factor: MmaTy, sum: MmaAccTy) -> Optio
         _ => return None,
     };
     let step = if sum == MmaAccTy::S32 && shape.n > 24 { 16 } else { 8 };
-    let fits = shape.k == k && shape.n % step == 0 && (8..=256).contains(&shape.n);
+    let fits = shape.k == k && shape.n.is_multiple_of(step) && (8..=256).contains(&shape.n);
     let of_a_register = if sum == MmaAccTy::F16 { 2 } else { 1 };
     fits.then_some(usize::from(shape.n) / 2 / of_a_register)
 }

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 
+use super::bulk::Origin;
 use super::memory::{Access, Checked, Lanes as Addresses};
 use super::race::{OtherBlock, Party};
 use super::registers::Lanes;
@@ -80,24 +81,44 @@ impl Copies {
     }
 }
 
-/// The bytes of a block's shared memory that copies are on their way to.
+/// Bytes that an asynchronous unit may read until somebody waits for it.
+#[derive(Clone, Debug)]
+struct Reading {
+    number: u64,
+    origin: Origin,
+    /// First and end of what is read.
+    bounds: (u64, u64),
+    /// A bit for each 16 bytes from the start of shared memory.
+    pieces: Vec<u64>,
+}
+
+/// The bytes of a block's shared memory that copies are on their way to, or are read from.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pending {
     /// A word each: who copies, as the issuing instruction and thread; 0 for nobody.
     words: Vec<u64>,
     count: usize,
+    reading: Vec<Reading>,
+    /// Number of the last entry of `reading`.
+    number: u64,
+}
+
+/// The party that a thread of this block is.
+pub(crate) fn party_of(pc: u32, thread: u32, kind: AccessKind) -> Party {
+    Party { block: OtherBlock::Same, thread, several: false, pc, kind }
 }
 
 impl Pending {
     /// Prepares for a block.
     pub(crate) fn clear(&mut self) {
+        self.reading.clear();
         if self.count != 0 {
             self.words.fill(0);
             self.count = 0;
         }
     }
 
-    fn mark(&mut self, address: u64, bytes: u32, by: u64) {
+    pub(crate) fn mark(&mut self, address: u64, bytes: u32, by: u64) {
         let end = (address + u64::from(bytes)).div_ceil(4) as usize;
         if self.words.len() < end {
             self.words.resize(end, 0);
@@ -117,8 +138,60 @@ impl Pending {
         let words = self.words.get(range.start..range.end.min(self.words.len()))?;
         let found = *words.iter().find(|it| **it != 0)?;
         let (pc, thread) = ((found >> 16) as u32 - 1, found as u32 & 0xffff);
-        let kind = AccessKind::AsyncCopy;
-        Some(Party { block: OtherBlock::Same, thread, several: false, pc, kind })
+        Some(party_of(pc, thread, AccessKind::AsyncCopy))
+    }
+
+    /// Notes that an asynchronous unit reads `runs`, addresses and lengths, until
+    /// [`Self::end_reading`] gets the number.
+    pub(crate) fn begin_reading(
+        &mut self,
+        origin: Origin,
+        runs: impl Iterator<Item = (u64, u32)>,
+    ) -> u64 {
+        let (mut bounds, mut pieces) = ((u64::MAX, 0), Vec::new());
+        for (address, bytes) in runs {
+            let end = address + u64::from(bytes);
+            bounds = (address.min(bounds.0), end.max(bounds.1));
+            let words = end.div_ceil(16).div_ceil(64) as usize;
+            if pieces.len() < words {
+                pieces.resize(words, 0);
+            }
+            for piece in address / 16..end.div_ceil(16) {
+                pieces[piece as usize / 64] |= 1u64 << (piece % 64);
+            }
+        }
+        self.number += 1;
+        self.reading.push(Reading { number: self.number, origin, bounds, pieces });
+        self.number
+    }
+
+    /// The bytes have been read.
+    pub(crate) fn end_reading(&mut self, number: u64) {
+        self.reading.retain(|it| it.number != number);
+    }
+
+    /// Who still reads what is about to be written.
+    fn reader(&self, address: u64, bytes: u32) -> Option<Party> {
+        let end = address + u64::from(bytes);
+        let reads = |it: &&Reading| {
+            let bit = |piece: u64| {
+                it.pieces.get(piece as usize / 64).is_some_and(|word| word >> (piece % 64) & 1 == 1)
+            };
+            address < it.bounds.1 && it.bounds.0 < end && (address / 16..end.div_ceil(16)).any(bit)
+        };
+        let Origin { pc, thread } = self.reading.iter().find(reads)?.origin;
+        Some(party_of(pc, thread, AccessKind::Load))
+    }
+
+    /// What is under way that an access to a run of bytes collides with.
+    pub(crate) fn of(&self, kind: AccessKind, address: u64, bytes: u32) -> Option<Party> {
+        let copy = if self.count == 0 { None } else { self.find(address, bytes) };
+        match kind {
+            AccessKind::Load => copy,
+            AccessKind::Store | AccessKind::Atomic | AccessKind::AsyncCopy => {
+                copy.or_else(|| self.reader(address, bytes))
+            }
+        }
     }
 
     /// Checks that no lane touches what a copy is on its way to.
@@ -130,14 +203,17 @@ impl Pending {
         addresses: &Addresses,
         mask: u32,
     ) -> Checked {
-        if self.count == 0 { Ok(()) } else { self.search(kind, access.bytes(), addresses, mask) }
+        if self.count == 0 && self.reading.is_empty() {
+            return Ok(());
+        }
+        self.search(kind, access.bytes(), addresses, mask)
     }
 
     #[cold]
     fn search(&self, kind: AccessKind, bytes: u32, addresses: &Addresses, mask: u32) -> Checked {
         for lane in Lanes(mask) {
             let address = addresses[lane];
-            if let Some(copy) = self.find(address, bytes) {
+            if let Some(copy) = self.of(kind, address, bytes) {
                 let touch = Touch { kind, space: Space::Shared, address, bytes };
                 let fault = Fault::MissingWait { touch, copy };
                 return Err(Box::new(Violation { lane: lane as u32, fault }));

@@ -3,13 +3,15 @@
 use std::collections::HashMap;
 
 use super::asynchrony::Pending;
+use super::bulk::{Loads, Origin};
 use super::launch::Launch;
 use super::mbarrier::Mbarrier;
 use super::memory::SharedMemory;
 use super::program::{Barrier, Reduction};
+use super::proxy::Unfenced;
 use super::race::{Actor, BlockClocks, Party};
 use super::registers::Lanes;
-use super::report::{Fault, FaultKind, Space, Violation};
+use super::report::{Fault, FaultKind, MbarrierProblem, Space, Violation};
 use super::warp::{Failure, State, Stop, Warp};
 
 /// Named barriers of a block.
@@ -45,6 +47,10 @@ pub(crate) struct BlockState {
     /// `None` if races are not checked.
     pub(crate) clocks: Option<BlockClocks>,
     pub(crate) pending: Pending,
+    /// Bulk copies to shared memory.
+    pub(crate) loads: Loads,
+    /// `None` if nothing asks for it.
+    pub(crate) unfenced: Option<Unfenced>,
     pub(crate) mbarriers: HashMap<u64, Mbarrier>,
     /// Instructions executed, by warps: the block's clock.
     pub(crate) steps: u64,
@@ -171,6 +177,8 @@ impl Block {
             shared: SharedMemory::new(variables, launch.checked),
             clocks: None,
             pending: Pending::default(),
+            loads: Loads::default(),
+            unfenced: (launch.checked && launch.program.proxies).then(Unfenced::default),
             mbarriers: HashMap::new(),
             steps: 0,
             arrivals: Default::default(),
@@ -190,6 +198,10 @@ impl Block {
             launch.checked.then(|| BlockClocks::new(&launch.sync, index, self.warps.len() as u32));
         state.shared.begin_block(launch.shared_bytes as usize);
         state.pending.clear();
+        state.loads.clear();
+        if let Some(unfenced) = &mut state.unfenced {
+            unfenced.clear();
+        }
         state.mbarriers.clear();
         state.arrivals = Default::default();
         state.released = None;
@@ -227,6 +239,7 @@ impl Block {
                 alive = true;
             }
             if !alive {
+                self.finish(launch)?;
                 return Ok(BlockStop::Done);
             }
             if !moved && self.is_stuck() {
@@ -239,6 +252,32 @@ impl Block {
                 return Ok(BlockStop::Turn { spinning });
             }
         }
+    }
+
+    /// All threads have exited: copies to global memory complete, others must have.
+    fn finish(&mut self, launch: &Launch<'_>) -> Result<(), Failure> {
+        if launch.checked && !launch.fault_claimed() {
+            self.check_finished()?;
+        }
+        self.warps.iter_mut().try_for_each(|warp| warp.finish(&mut self.state, launch))
+    }
+
+    fn check_finished(&self) -> Result<(), Failure> {
+        let fail = |Origin { pc, thread }: Origin, fault: Fault<Party>| {
+            let violation = Violation::boxed(thread as usize % 32, fault);
+            Err(Failure { pc, warp: thread / 32, violation })
+        };
+        if let Some((origin, touch)) = self.state.loads.left() {
+            return fail(origin, Fault::UnfinishedCopy { touch });
+        }
+        for (address, origin) in self.state.loads.expecting() {
+            let bytes = self.state.mbarriers.get(&address).map_or(0, |it| it.bytes_left());
+            if bytes != 0 {
+                let problem = MbarrierProblem::BytesLeft { bytes };
+                return fail(origin, Fault::Mbarrier { address, problem });
+            }
+        }
+        Ok(())
     }
 
     /// A read of shared memory that nobody has written may be early rather than wrong: then

@@ -87,6 +87,27 @@ impl Mbarrier {
         Ok(())
     }
 
+    /// Whether the current phase waits for bytes alone.
+    pub(crate) fn awaits_bytes(self) -> bool {
+        self.pending == 0 && self.bytes > 0
+    }
+
+    /// Bytes that the current phase still waits for.
+    pub(crate) fn bytes_left(self) -> i64 {
+        self.bytes
+    }
+
+    /// So many bytes have arrived.
+    pub(crate) fn complete_bytes(&mut self, bytes: u32) -> Result<(), MbarrierProblem> {
+        let left = self.bytes - i64::from(bytes);
+        if left < 0 {
+            return Err(MbarrierProblem::TooManyBytes { expected: self.bytes, got: bytes });
+        }
+        self.bytes = left;
+        self.complete();
+        Ok(())
+    }
+
     fn complete(&mut self) {
         if self.pending == 0 && self.bytes == 0 {
             self.phase += 1;
@@ -121,7 +142,11 @@ mod tests {
         assert!(barrier.is_complete(first) && barrier.is_parity_complete(0));
         barrier.expect_bytes(16).expect("in range");
         barrier.arrive(2).expect("expected");
-        assert!(!barrier.is_parity_complete(1));
+        assert!(!barrier.is_parity_complete(1) && barrier.awaits_bytes());
+        let problem = MbarrierProblem::TooManyBytes { expected: 16, got: 32 };
+        assert_eq!(barrier.complete_bytes(32), Err(problem));
+        barrier.complete_bytes(16).expect("expected");
+        assert!(barrier.is_parity_complete(1));
     }
 
     #[test]

@@ -10,7 +10,8 @@
 //! | `launch` | blocks over the host's threads |
 //! | `block`, `stuck` | warps taking turns, barriers, and what to say if nobody can go on |
 //! | `warp`, `call` | lanes: divergence, convergence, calls |
-//! | `asynchrony`, `mbarrier` | background copies, barriers in memory |
+//! | `asynchrony`, `bulk`, `mbarrier` | background copies, barriers in memory |
+//! | `warpgroup`, `proxy` | matrix instructions under way, what they may see of memory |
 //! | [`tensor_map`] | tensors that copies move boxes of |
 //! | [`memory`], [`race`] | memories and their checks |
 //! | [`num`] | arithmetic to the bit |
@@ -40,6 +41,7 @@
 
 mod asynchrony;
 mod block;
+mod bulk;
 mod call;
 mod exec;
 mod launch;
@@ -49,12 +51,14 @@ pub mod memory;
 mod module;
 pub mod num;
 mod program;
+mod proxy;
 pub mod race;
 mod registers;
 pub mod report;
 mod stuck;
 pub mod tensor_map;
 mod warp;
+mod warpgroup;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use firesteel_ptx::ir::{Function, Inst, Loc, Module, Stmt};
 
+use super::link::decoder::Predicate;
 use super::link::frame::{Extent, Frame, STACK};
 use super::link::pool::Template;
 use super::memory::{Checked, Variable};
@@ -113,6 +114,10 @@ pub(crate) struct Call {
 pub(crate) struct Tracking {
     pub(crate) reads: Vec<(File, Slot, u32)>,
     pub(crate) writes: Vec<(File, Slot)>,
+    /// Of a matrix instruction of a warpgroup: words that are read if a predicate holds.
+    pub(crate) sum: Option<(Predicate, Vec<Slot>)>,
+    /// Words that matrix instructions of a warpgroup use, in an instruction that is none.
+    pub(crate) guarded: Vec<Slot>,
 }
 
 /// A decoded instruction.
@@ -171,6 +176,8 @@ pub(crate) struct Program {
     pub(crate) required_threads: Option<[u32; 3]>,
     /// Blocks of a cluster.
     pub(crate) cluster: Option<[u32; 3]>,
+    /// Whether asynchronous units read what threads store to shared memory.
+    pub(crate) proxies: bool,
 }
 
 impl Program {
@@ -227,7 +234,9 @@ impl Program {
         let unknown = || format!("row {} of {file:?}", slot.0);
         let Some(origin) = self.origin(pc) else { return unknown() };
         let homes = &self.frames[origin.frame as usize].regs;
-        let index = homes.iter().position(|it| it.suspect && it.file == file && it.slot == slot);
+        let index = homes
+            .iter()
+            .position(|it| (it.suspect || it.guarded) && it.file == file && it.slot == slot);
         index.map_or_else(unknown, |index| self.function(origin).regs[index].name.clone())
     }
 }

@@ -115,6 +115,18 @@ pub enum MbarrierProblem {
     },
     /// The transaction count left `-(2^20 - 1) ..= 2^20 - 1`.
     TransactionOverflow,
+    /// Copies bring more bytes than the phase expects.
+    TooManyBytes {
+        /// Bytes that it waited for.
+        expected: i64,
+        /// Bytes that came.
+        got: u32,
+    },
+    /// The block ends while a phase expects bytes.
+    BytesLeft {
+        /// How many.
+        bytes: i64,
+    },
 }
 
 /// What is wrong. `P` is how a race names its other party.
@@ -194,6 +206,30 @@ pub enum Fault<P = Other> {
         /// The copy: where it was issued and by whom.
         copy: P,
     },
+    /// The asynchronous units read bytes that a thread stored, without a `fence.proxy.async`
+    /// between.
+    MissingProxyFence {
+        /// What they read.
+        touch: Touch,
+        /// The store.
+        writer: P,
+    },
+    /// A matrix instruction of a warpgroup without a `wgmma.fence` after another access to one
+    /// of its registers.
+    MissingWgmmaFence {
+        /// The name of the register.
+        register: String,
+    },
+    /// An access to a register of a matrix instruction that is under way.
+    RegisterInFlight {
+        /// Its name.
+        register: String,
+    },
+    /// The block ends before a bulk copy has read or written its shared memory.
+    UnfinishedCopy {
+        /// What the copy does to shared memory.
+        touch: Touch,
+    },
     /// Misuse of an `mbarrier`.
     Mbarrier {
         /// Its address in shared memory.
@@ -259,6 +295,14 @@ pub enum FaultKind {
     DivergentSync,
     /// See [`Fault::MissingWait`].
     MissingWait,
+    /// See [`Fault::MissingProxyFence`].
+    MissingProxyFence,
+    /// See [`Fault::MissingWgmmaFence`].
+    MissingWgmmaFence,
+    /// See [`Fault::RegisterInFlight`].
+    RegisterInFlight,
+    /// See [`Fault::UnfinishedCopy`].
+    UnfinishedCopy,
     /// See [`Fault::Mbarrier`].
     Mbarrier,
     /// See [`Fault::Deadlock`].
@@ -287,6 +331,10 @@ impl<P> Fault<P> {
             Fault::DivergentBarrier { .. } => FaultKind::DivergentBarrier,
             Fault::DivergentSync { .. } => FaultKind::DivergentSync,
             Fault::MissingWait { .. } => FaultKind::MissingWait,
+            Fault::MissingProxyFence { .. } => FaultKind::MissingProxyFence,
+            Fault::MissingWgmmaFence { .. } => FaultKind::MissingWgmmaFence,
+            Fault::RegisterInFlight { .. } => FaultKind::RegisterInFlight,
+            Fault::UnfinishedCopy { .. } => FaultKind::UnfinishedCopy,
             Fault::Mbarrier { .. } => FaultKind::Mbarrier,
             Fault::Deadlock { .. } => FaultKind::Deadlock,
             Fault::StepLimit { .. } => FaultKind::StepLimit,
@@ -305,8 +353,12 @@ impl<P> Fault<P> {
             | Fault::ReadOnly { touch, .. }
             | Fault::Uninitialised { touch, .. }
             | Fault::Race { touch, .. }
-            | Fault::MissingWait { touch, .. } => Some(touch),
+            | Fault::MissingWait { touch, .. }
+            | Fault::MissingProxyFence { touch, .. }
+            | Fault::UnfinishedCopy { touch } => Some(touch),
             Fault::UninitialisedRegister { .. }
+            | Fault::MissingWgmmaFence { .. }
+            | Fault::RegisterInFlight { .. }
             | Fault::DivergentBarrier { .. }
             | Fault::DivergentSync { .. }
             | Fault::Mbarrier { .. }
@@ -327,6 +379,10 @@ impl<P> Fault<P> {
             Fault::UseAfterFree { region, .. } | Fault::ReadOnly { region, .. } => Some(region),
             Fault::Misaligned { .. }
             | Fault::MissingWait { .. }
+            | Fault::MissingProxyFence { .. }
+            | Fault::MissingWgmmaFence { .. }
+            | Fault::RegisterInFlight { .. }
+            | Fault::UnfinishedCopy { .. }
             | Fault::UninitialisedRegister { .. }
             | Fault::DivergentBarrier { .. }
             | Fault::DivergentSync { .. }
@@ -346,6 +402,12 @@ impl<P> Fault<P> {
                 Fault::Race { touch, region, other: name(other) }
             }
             Fault::MissingWait { touch, copy } => Fault::MissingWait { touch, copy: name(copy) },
+            Fault::MissingProxyFence { touch, writer } => {
+                Fault::MissingProxyFence { touch, writer: name(writer) }
+            }
+            Fault::MissingWgmmaFence { register } => Fault::MissingWgmmaFence { register },
+            Fault::RegisterInFlight { register } => Fault::RegisterInFlight { register },
+            Fault::UnfinishedCopy { touch } => Fault::UnfinishedCopy { touch },
             Fault::OutOfBounds { touch, nearest } => Fault::OutOfBounds { touch, nearest },
             Fault::Misaligned { touch } => Fault::Misaligned { touch },
             Fault::UseAfterFree { touch, region } => Fault::UseAfterFree { touch, region },

@@ -7,6 +7,7 @@
 
 use super::asynchrony::Copies;
 use super::block::BlockState;
+use super::bulk::Stores;
 use super::call::Stacks;
 use super::launch::Launch;
 use super::link::frame::file_index;
@@ -15,6 +16,7 @@ use super::program::{Action, Collective, Program, Step, Tracking};
 use super::race::Party;
 use super::registers::{File, Lanes, Registers, Slot};
 use super::report::{Fault, Violation};
+use super::warpgroup::Matrices;
 
 /// Steps that a diverged group may run while others are ready.
 const PATIENCE: u64 = 4096;
@@ -70,6 +72,8 @@ pub(crate) struct WarpMemory {
     pub(crate) local: LocalMemory,
     pub(crate) cache: Cache,
     pub(crate) copies: Copies,
+    pub(crate) stores: Stores,
+    pub(crate) matrices: Matrices,
     pub(crate) stacks: Stacks,
 }
 
@@ -142,6 +146,8 @@ impl Warp {
             local: LocalMemory::new(program.local_bytes() as usize, checked),
             cache: Cache::default(),
             copies: Copies::default(),
+            stores: Stores::default(),
+            matrices: Matrices::default(),
             stacks: Stacks::new(program),
         };
         Self {
@@ -171,6 +177,8 @@ impl Warp {
         launch.fill_specials(&mut self.regs, self.index, block);
         self.memory.local.begin_block();
         self.memory.copies.clear();
+        self.memory.stores.clear();
+        self.memory.matrices.begin(launch.program.extent.rows[file_index(File::Word)]);
         self.memory.stacks.begin();
         if launch.checked {
             for (file, rows) in self.written.iter_mut().zip(launch.program.extent.rows) {
@@ -445,6 +453,20 @@ impl Warp {
         self.exited |= mask;
     }
 
+    /// All warps of the block have ended.
+    pub(crate) fn finish(
+        &mut self,
+        block: &mut BlockState,
+        launch: &Launch<'_>,
+    ) -> Result<(), Failure> {
+        if self.memory.stores.busy() == 0 {
+            return Ok(());
+        }
+        let warp = self.index;
+        let ended = self.cx(0, block, launch).end_stores();
+        ended.map_err(|(pc, violation)| Failure { pc, warp, violation })
+    }
+
     /// Lanes arrive at a `.sync` instruction.
     fn meet(
         &mut self,
@@ -525,8 +547,28 @@ impl Warp {
                 return Err(violation(missing.trailing_zeros() as usize, fault));
             }
         }
+        if let Some((adds, sum)) = &tracking.sum
+            && let adding = adds.lanes(&self.regs) & active
+            && adding != 0
+        {
+            for slot in sum {
+                let missing = adding & !self.written[file_index(File::Word)][slot.0 as usize];
+                if missing != 0 {
+                    let register = launch.program.register_name(current.pc, File::Word, *slot);
+                    let fault = Fault::UninitialisedRegister { register };
+                    return Err(violation(missing.trailing_zeros() as usize, fault));
+                }
+            }
+        }
         for (file, slot) in &tracking.writes {
             self.written[file_index(*file)][slot.0 as usize] |= active;
+        }
+        if active != 0
+            && let Some(slot) = self.memory.matrices.touch(&tracking.guarded)
+        {
+            let register = launch.program.register_name(current.pc, File::Word, slot);
+            let fault = Fault::RegisterInFlight { register };
+            return Err(violation(active.trailing_zeros() as usize, fault));
         }
         Ok(())
     }

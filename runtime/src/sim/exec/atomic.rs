@@ -18,14 +18,14 @@ use crate::sim::report::{AccessKind, Fault, Space, Violation};
 use crate::sim::warp::{Cx, actor};
 
 /// `new = f(old, operand)`, on the low bits.
-type Update = fn(u64, u64) -> u64;
+pub(super) type Update = fn(u64, u64) -> u64;
 
 const PLAIN: NarrowMode = NarrowMode { ftz: false, sat: false, relu: false };
 
 /// The operation in shared memory, and in global memory where it differs.
 ///
 /// PTX ISA, `atom`: `.add.f32` flushes subnormals on global memory, not on shared memory.
-fn update(op: AtomOp, ty: AtomTy) -> Result<(Update, Option<Update>), String> {
+pub(super) fn update(op: AtomOp, ty: AtomTy) -> Result<(Update, Option<Update>), String> {
     let signed = matches!(ty, AtomTy::S32 | AtomTy::S64);
     let update: Update = match op {
         AtomOp::And => |old, b| old & b,
@@ -93,7 +93,9 @@ impl Cx<'_> {
             Space::Shared => {
                 let access = crate::sim::memory::Access::scalar(width);
                 self.block.pending.check(AccessKind::Atomic, access, addresses, mask)?;
-                self.block.shared.atomic(actor!(self), width, addresses, mask, (old, f))
+                self.block.shared.atomic(actor!(self), width, addresses, mask, (old, f))?;
+                self.note_unfenced(addresses, mask, width);
+                Ok(())
             }
             Space::Local | Space::Param => {
                 let reason = format!("an atomic operation on {space:?} memory");

@@ -149,17 +149,17 @@ fn size(shape: MmaShape) -> Size {
 /// `A` (column of `B`) from `k = t * e`. Registers of `A` go down by 8 rows first (if there are
 /// 16), then right by `4 * e`; those of `B` go down by `4 * e`.
 #[derive(Clone, Copy)]
-struct Fragment {
+pub(super) struct Fragment {
     /// Elements of a register.
-    elements: usize,
+    pub(super) elements: usize,
     /// Registers one below the other: 2 in `A` of 16 rows, else 1.
-    stacked: usize,
+    pub(super) stacked: usize,
 }
 
 impl Fragment {
     /// Row (of `A`; column of `B`) and position along `k` of an element.
     #[inline(always)]
-    fn place(self, lane: usize, register: usize, element: usize) -> (usize, usize) {
+    pub(super) fn place(self, lane: usize, register: usize, element: usize) -> (usize, usize) {
         let (group, thread) = (lane / 4, lane % 4);
         let line = group + 8 * (register % self.stacked);
         let k = register / self.stacked * 4 * self.elements + thread * self.elements + element;
@@ -195,7 +195,7 @@ fn operands(cx: &mut Decoder<'_>, it: &Mma) -> Result<Operands, String> {
 
 /// What kind of numbers are multiplied.
 #[derive(Clone, Copy)]
-enum Factor {
+pub(super) enum Factor {
     Float(MmaFloat),
     /// Eight (or sixteen) bits a byte or nibble; whether each side is signed.
     Byte(bool, bool),
@@ -203,7 +203,7 @@ enum Factor {
     Double,
 }
 
-fn factor(a: MmaTy, b: MmaTy) -> Result<Factor, String> {
+pub(super) fn factor(a: MmaTy, b: MmaTy) -> Result<Factor, String> {
     let signed = |ty| matches!(ty, MmaTy::S8 | MmaTy::S4);
     Ok(match a {
         MmaTy::F16 => Factor::Float(MmaFloat::F16),

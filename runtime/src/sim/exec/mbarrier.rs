@@ -129,6 +129,9 @@ fn arrival(
             if !relaxed {
                 cx.mbarrier_released(address);
             }
+            if matches!(kind, Arrival::ExpectBytes) {
+                cx.note_expectation(lane, address);
+            }
             let token = cx.change(lane, address, |it| match kind {
                 Arrival::Plain => it.arrive(amounts[lane]),
                 Arrival::Drop => it.arrive_drop(amounts[lane]),
@@ -182,6 +185,7 @@ pub(super) fn mbarrier_expect_tx(cx: &mut Decoder<'_>, it: &MbarrierExpectTx) ->
     access_action(move |cx, mask| {
         let bytes = *cx.regs.words(tx);
         cx.each_object(object, mask, |cx, lane, address| {
+            cx.note_expectation(lane, address);
             cx.change(lane, address, |it| it.expect_bytes(bytes[lane]))
         })
     })
@@ -201,6 +205,9 @@ fn test(
         let operands = operand.load(cx.regs);
         let mut complete = 0;
         cx.each_object(object, mask, |cx, lane, address| {
+            if !cx.change(lane, address, |it| Ok(ask(*it, operands[lane])))? {
+                cx.land_loads(lane, address)?;
+            }
             let done = cx.change(lane, address, |it| Ok(ask(*it, operands[lane])))?;
             complete |= u32::from(done) << lane;
             if done

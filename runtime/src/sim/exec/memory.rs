@@ -119,10 +119,21 @@ impl Cx<'_> {
             Space::Shared => {
                 self.block.pending.check(AccessKind::Store, access, addresses, mask)?;
                 let by = actor!(self);
-                self.block.shared.store(by, access, addresses, mask, values)
+                self.block.shared.store(by, access, addresses, mask, values)?;
+                self.note_unfenced(addresses, mask, access.bytes());
+                Ok(())
             }
             Space::Local => self.memory.local.store(access, addresses, mask, values),
             Space::Param => self.store_params(access, At { addresses, mask }, values),
+        }
+    }
+
+    /// After a store to shared memory: the asynchronous units may not see it yet.
+    #[inline(always)]
+    pub(super) fn note_unfenced(&mut self, addresses: &Row<u64>, mask: u32, bytes: u32) {
+        if let Some(unfenced) = &mut self.block.unfenced {
+            let by = (self.warp, self.pc, self.block.clocks.as_ref());
+            unfenced.note((addresses, mask), bytes, by);
         }
     }
 

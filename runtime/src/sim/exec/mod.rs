@@ -19,7 +19,8 @@ mod mbarrier;
 mod memory;
 mod moves;
 mod sync;
-mod wgmma;
+mod tensor;
+pub(crate) mod wgmma;
 
 use firesteel_ptx::isa::*;
 
@@ -83,12 +84,14 @@ instructions! {
         cp_async_bulk_load CpAsyncBulkLoad, cp_async_bulk_multicast CpAsyncBulkMulticast,
         cp_async_bulk_share CpAsyncBulkShare, cp_async_bulk_store CpAsyncBulkStore,
         cp_reduce_async_bulk CpReduceAsyncBulk, cp_async_bulk_prefetch CpAsyncBulkPrefetch,
+        cp_async_bulk_commit CpAsyncBulkCommit, cp_async_bulk_wait CpAsyncBulkWait,
+    }
+    tensor {
         cp_async_bulk_tensor_load CpAsyncBulkTensorLoad,
         cp_async_bulk_tensor_multicast CpAsyncBulkTensorMulticast,
         cp_async_bulk_tensor_store CpAsyncBulkTensorStore,
         cp_reduce_async_bulk_tensor CpReduceAsyncBulkTensor,
         cp_async_bulk_tensor_prefetch CpAsyncBulkTensorPrefetch,
-        cp_async_bulk_commit CpAsyncBulkCommit, cp_async_bulk_wait CpAsyncBulkWait,
     }
     wgmma {
         wgmma_fence WgmmaFence, wgmma_commit WgmmaCommit, wgmma_wait WgmmaWait, wgmma Wgmma,

@@ -3,7 +3,7 @@
 
 use firesteel_ptx::ir::Reg;
 use firesteel_ptx::isa::*;
-use firesteel_ptx::modifier::{BarRedOp, ReduxOp, ShflMode, VoteMode};
+use firesteel_ptx::modifier::{BarRedOp, Proxy, ReduxOp, ShflMode, VoteMode};
 use firesteel_ptx::operand::{PredUse, Use, Value};
 use firesteel_ptx::ty::{ReduxTy, Ty, WordTy};
 
@@ -124,9 +124,18 @@ fn fence_action() -> Decoded {
     })
 }
 
-/// All proxies see memory alike here.
-pub(super) fn fence_proxy(_: &mut Decoder<'_>, _: &FenceProxy) -> Decoded {
-    Ok(Action::Nothing)
+/// All proxies see memory alike here, so the fence is for the checks.
+pub(super) fn fence_proxy(_: &mut Decoder<'_>, it: &FenceProxy) -> Decoded {
+    match it.proxy {
+        Proxy::AsyncGlobal | Proxy::Alias => return Ok(Action::Nothing),
+        Proxy::Async | Proxy::AsyncShared | Proxy::AsyncSharedCluster => {}
+    }
+    access_action(|cx, mask| {
+        if let Some(unfenced) = &mut cx.block.unfenced {
+            unfenced.fence(cx.warp, mask, cx.block.clocks.as_ref());
+        }
+        Ok(())
+    })
 }
 
 /// What the lanes of `members` do once all of them are there.

@@ -8,7 +8,7 @@
 
 use firesteel_ptx::ir::{Function, Inst, Reg, Stmt};
 use firesteel_ptx::isa::Op;
-use firesteel_ptx::operand::{Slot, Value};
+use firesteel_ptx::operand::{Slot, Switch, Value};
 
 /// First and last instruction at which a register holds something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub(super) struct Liveness {
     pub(super) intervals: Vec<Option<Interval>>,
     /// By register: whether it may be read before it is written.
     pub(super) suspect: Vec<bool>,
+    /// By register: whether a matrix instruction of a warpgroup uses it in the background.
+    pub(super) guarded: Vec<bool>,
 }
 
 /// A set of registers.
@@ -74,6 +76,9 @@ pub(super) fn mentions(inst: &Inst) -> (Vec<Reg>, Vec<Reg>) {
         Slot::Address(reg) => reads.push(reg),
         Slot::Use(_, _, _) | Slot::Target(_) => {}
     });
+    if let Some((sum, Switch::Known(false))) = sum(&inst.op) {
+        reads.retain(|reg| !sum.contains(reg));
+    }
     if let Op::Call(call) = &inst.op {
         let regs = |values: &[Value]| -> Vec<Reg> {
             values
@@ -85,6 +90,26 @@ pub(super) fn mentions(inst: &Inst) -> (Vec<Reg>, Vec<Reg>) {
         writes.extend(regs(&call.results.0));
     }
     (reads, writes)
+}
+
+/// Registers of the sum of a matrix instruction of a warpgroup, and whether they are added to.
+pub(super) fn sum(op: &Op) -> Option<(&[Reg], Switch)> {
+    match op {
+        Op::Wgmma(it) => Some((&it.d.0, it.add)),
+        Op::WgmmaRegisters(it) => Some((&it.d.0, it.add)),
+        _ => None,
+    }
+}
+
+/// Registers that the instruction uses in the background.
+fn background(op: &Op) -> Vec<Reg> {
+    let factor: &[Value] = match op {
+        Op::WgmmaRegisters(it) => &it.a.0,
+        _ => &[],
+    };
+    let factor =
+        factor.iter().filter_map(|it| if let Value::Reg(r) = it { Some(*r) } else { None });
+    sum(op).map_or(&[][..], |it| it.0).iter().copied().chain(factor).collect()
 }
 
 fn targets(op: &Op) -> Vec<usize> {
@@ -201,5 +226,11 @@ pub(super) fn liveness(func: &Function) -> Liveness {
             intervals[reg] = Some(Interval { first: 0, last: insts.len() as u32 });
         }
     }
-    Liveness { intervals, suspect }
+    let mut guarded = vec![false; regs];
+    for reg in insts.iter().flat_map(|inst| background(&inst.op)) {
+        guarded[reg.0 as usize] = true;
+        // The row is written after the last instruction that mentions the register.
+        intervals[reg.0 as usize] = Some(Interval { first: 0, last: insts.len() as u32 });
+    }
+    Liveness { intervals, suspect, guarded }
 }

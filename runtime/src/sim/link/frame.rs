@@ -33,6 +33,8 @@ pub(crate) struct Home {
     pub(crate) bits: u32,
     /// May be read before it is written.
     pub(crate) suspect: bool,
+    /// A matrix instruction of a warpgroup uses it in the background.
+    pub(crate) guarded: bool,
 }
 
 /// A function of the kernel's program.
@@ -193,12 +195,13 @@ fn assign_rows(func: &Function, live: &Liveness, rows: &mut [u32; 4]) -> Vec<Hom
     let mut homes: Vec<Home> = func
         .regs
         .iter()
-        .zip(&live.suspect)
-        .map(|(decl, suspect)| Home {
+        .zip(live.suspect.iter().zip(&live.guarded))
+        .map(|(decl, (suspect, guarded))| Home {
             file: file_of(decl.ty),
             slot: Slot(u32::MAX),
             bits: decl.ty.bits(),
             suspect: *suspect,
+            guarded: *guarded,
         })
         .collect();
     let mut free: [Vec<u32>; 4] = Default::default();

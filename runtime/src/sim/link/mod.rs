@@ -10,7 +10,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use firesteel_ptx::ir::{Directive, Function, Inst, Len, Loc, Module, Stmt, Var};
+use firesteel_ptx::isa::Op;
 use firesteel_ptx::modifier::Space;
+use firesteel_ptx::operand::Switch;
 
 use self::decoder::{Decoder, Symbol};
 use self::frame::{Extent, Frame, Place};
@@ -93,6 +95,7 @@ pub(crate) fn link(
             Directive::RequiredCluster(blocks) => Some(*blocks),
             _ => None,
         }),
+        proxies: frames.iter().any(|it| has_proxies(&module.functions[it.function])),
         frames,
         extent,
     })
@@ -100,6 +103,22 @@ pub(crate) fn link(
 
 fn threads(func: &Function, pick: impl Fn(&Directive) -> Option<[u32; 3]>) -> Option<[u32; 3]> {
     func.directives.iter().find_map(pick)
+}
+
+/// Whether asynchronous units read shared memory.
+fn has_proxies(func: &Function) -> bool {
+    func.body.iter().flatten().any(|it| match it {
+        Stmt::Inst(inst) => matches!(
+            inst.op,
+            Op::CpAsyncBulkStore(_)
+                | Op::CpReduceAsyncBulk(_)
+                | Op::CpAsyncBulkTensorStore(_)
+                | Op::CpReduceAsyncBulkTensor(_)
+                | Op::Wgmma(_)
+                | Op::WgmmaRegisters(_)
+        ),
+        Stmt::Label(_) | Stmt::Loc(_) | Stmt::Pragma(_) => false,
+    })
 }
 
 fn is_shared(var: &Var) -> bool {
@@ -210,7 +229,30 @@ fn step(decoder: &mut Decoder<'_>, inst: &Inst) -> Result<Step, String> {
 fn tracking(decoder: &Decoder<'_>, inst: &Inst) -> Result<Option<Box<Tracking>>, String> {
     let (reads, writes) = flow::mentions(inst);
     let mut tracking = Tracking::default();
-    for reg in reads {
+    let sum = flow::sum(&inst.op);
+    if let Some((regs, Switch::Pred(adds))) = sum {
+        let mut slots = Vec::new();
+        for reg in regs {
+            let home = decoder.home(*reg)?;
+            if home.suspect {
+                slots.push(home.slot);
+            }
+        }
+        tracking.sum = (!slots.is_empty()).then_some((decoder.pred(adds)?, slots));
+    }
+    let uncertain = match sum {
+        Some((regs, Switch::Pred(_))) => regs,
+        Some((_, Switch::Known(_))) | None => &[],
+    };
+    if sum.is_none() {
+        for reg in reads.iter().chain(&writes) {
+            let home = decoder.home(*reg)?;
+            if home.guarded {
+                tracking.guarded.push(home.slot);
+            }
+        }
+    }
+    for reg in reads.into_iter().filter(|it| !uncertain.contains(it)) {
         let home = decoder.home(reg)?;
         if home.suspect {
             tracking.reads.push((home.file, home.slot, reg.0));
@@ -222,6 +264,9 @@ fn tracking(decoder: &Decoder<'_>, inst: &Inst) -> Result<Option<Box<Tracking>>,
             tracking.writes.push((home.file, home.slot));
         }
     }
-    let any = !tracking.reads.is_empty() || !tracking.writes.is_empty();
+    let any = !tracking.reads.is_empty()
+        || !tracking.writes.is_empty()
+        || tracking.sum.is_some()
+        || !tracking.guarded.is_empty();
     Ok(any.then(|| Box::new(tracking)))
 }

@@ -164,6 +164,28 @@ impl SharedMemory {
         Ok(())
     }
 
+    /// Checks and notes an access of one lane to a run of bytes whose move comes later, as
+    /// [`Self::peek`] or [`Self::poke`].
+    pub fn note(
+        &mut self,
+        by: Actor<'_>,
+        lane: usize,
+        (address, len): (u64, usize),
+        kind: AccessKind,
+    ) -> Checked {
+        self.run(by, lane, address, len, kind).map(drop)
+    }
+
+    /// Bytes that were noted, without another check.
+    pub fn peek(&self, address: u64, len: usize) -> &[u8] {
+        &self.bytes[address as usize..address as usize + len]
+    }
+
+    /// Writes bytes that were noted, without another check.
+    pub fn poke(&mut self, address: u64, bytes: &[u8]) {
+        self.bytes[address as usize..][..bytes.len()].copy_from_slice(bytes);
+    }
+
     /// Checks and notes an access of one lane to a run of bytes of any length and alignment.
     fn run(
         &mut self,

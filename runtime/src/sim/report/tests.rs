@@ -40,6 +40,11 @@ fn memory_faults() -> Vec<Fault<Party>> {
             touch: shared(load, 64),
             copy: party(OtherBlock::Same, AccessKind::AsyncCopy),
         },
+        Fault::MissingProxyFence {
+            touch: touch(load, Space::Shared, 128, 64),
+            writer: party(OtherBlock::Same, store),
+        },
+        Fault::UnfinishedCopy { touch: touch(AccessKind::AsyncCopy, Space::Shared, 128, 64) },
     ]
 }
 
@@ -64,6 +69,10 @@ fn other_faults() -> Vec<Fault<Party>> {
         mbarrier(MbarrierProblem::CountOutOfRange { count: 0 }),
         mbarrier(MbarrierProblem::TooManyArrivals { expected: 4 }),
         mbarrier(MbarrierProblem::TransactionOverflow),
+        mbarrier(MbarrierProblem::TooManyBytes { expected: 64, got: 128 }),
+        mbarrier(MbarrierProblem::BytesLeft { bytes: 64 }),
+        Fault::MissingWgmmaFence { register: "%f3".to_owned() },
+        Fault::RegisterInFlight { register: "%f3".to_owned() },
         Fault::Deadlock {
             waiting: vec![Waiting { thread, place: Some(place), on: "barrier 1".to_owned() }],
         },

@@ -106,6 +106,14 @@ impl Display for Headline<'_> {
             Fault::MissingWait { touch, .. } => {
                 write!(f, "{} of bytes of an asynchronous copy in flight", touch.kind)
             }
+            Fault::MissingProxyFence { touch, .. } => {
+                write!(f, "asynchronous {} of unfenced bytes", touch.kind)
+            }
+            Fault::MissingWgmmaFence { .. } => f.write_str("matrix instruction without a fence"),
+            Fault::RegisterInFlight { .. } => {
+                f.write_str("access to a register of a matrix instruction in flight")
+            }
+            Fault::UnfinishedCopy { .. } => f.write_str("bulk copy in flight at the block's end"),
             Fault::Mbarrier { .. } => f.write_str("misuse of an mbarrier"),
             Fault::Deadlock { .. } => f.write_str("deadlock"),
             Fault::StepLimit { .. } => f.write_str("too many instructions"),
@@ -142,7 +150,14 @@ fn facts(f: &mut Formatter<'_>, fault: &Fault) -> Result {
             writeln!(f, "  {touch}")?;
             writeln!(f, "  the copy: {copy}")
         }
-        Fault::UninitialisedRegister { register } => writeln!(f, "  register `{register}`"),
+        Fault::MissingProxyFence { touch, writer } => {
+            writeln!(f, "  {touch}")?;
+            writeln!(f, "  after {writer}")
+        }
+        Fault::UnfinishedCopy { touch } => writeln!(f, "  {touch}"),
+        Fault::UninitialisedRegister { register }
+        | Fault::MissingWgmmaFence { register }
+        | Fault::RegisterInFlight { register } => writeln!(f, "  register `{register}`"),
         Fault::DivergentBarrier { .. } => barrier_facts(f, fault),
         Fault::DivergentSync { mask, present } => {
             writeln!(f, "  mask {mask:#010x}, executed by lanes {present:#010x}")?;
@@ -256,6 +271,12 @@ impl Display for MbarrierProblem {
             MbarrierProblem::TransactionOverflow => {
                 f.write_str("has a transaction count out of range")
             }
+            MbarrierProblem::TooManyBytes { expected, got } => {
+                write!(f, "expects {expected} more bytes in this phase, got {got}")
+            }
+            MbarrierProblem::BytesLeft { bytes } => {
+                write!(f, "still expects {bytes} bytes when the block ends")
+            }
         }
     }
 }
@@ -289,24 +310,42 @@ fn help(fault: &Fault) -> &'static str {
         Fault::MissingWait { .. } => {
             "wait for the copy (`cp.async.wait_group`, `mbarrier` wait), then meet at a barrier"
         }
-        Fault::Mbarrier { problem, .. } => match problem {
-            MbarrierProblem::NotInitialised => {
-                "let one thread `mbarrier.init` it, then meet at a barrier before its first use"
-            }
-            MbarrierProblem::InUse => "`mbarrier.inval` it before the memory gets another use",
-            MbarrierProblem::CountOutOfRange { .. } => "the count is from 1 to 1048575",
-            MbarrierProblem::TooManyArrivals { .. } => {
-                "initialise it with the number of arrivals of one phase"
-            }
-            MbarrierProblem::TransactionOverflow => {
-                "expect exactly the bytes that the copies of the phase bring"
-            }
-        },
+        Fault::MissingProxyFence { .. } => {
+            "execute `fence.proxy.async` after the stores, then meet at a barrier"
+        }
+        Fault::MissingWgmmaFence { .. } => {
+            "execute `wgmma.fence` between the access and the matrix instruction"
+        }
+        Fault::RegisterInFlight { .. } => {
+            "commit the matrix instructions and wait for them (`wgmma.wait_group`) first"
+        }
+        Fault::UnfinishedCopy { .. } => {
+            "wait for the copy (`mbarrier` wait, `cp.async.bulk.wait_group`) before the block ends"
+        }
+        Fault::Mbarrier { problem, .. } => mbarrier_help(problem),
         Fault::Deadlock { .. } => "some thread has to arrive where these wait",
         Fault::StepLimit { .. } => "look for a loop that never ends, or raise `step_limit`",
         Fault::Trap => "the kernel stopped itself: see the condition that leads to this `trap`",
         Fault::Illegal { .. } => "see the PTX ISA for what the instruction allows",
         Fault::Unsupported { .. } => "run this kernel on a GPU",
+    }
+}
+
+fn mbarrier_help(problem: &MbarrierProblem) -> &'static str {
+    match problem {
+        MbarrierProblem::NotInitialised => {
+            "let one thread `mbarrier.init` it, then meet at a barrier before its first use"
+        }
+        MbarrierProblem::InUse => "`mbarrier.inval` it before the memory gets another use",
+        MbarrierProblem::CountOutOfRange { .. } => "the count is from 1 to 1048575",
+        MbarrierProblem::TooManyArrivals { .. } => {
+            "initialise it with the number of arrivals of one phase"
+        }
+        MbarrierProblem::TransactionOverflow
+        | MbarrierProblem::TooManyBytes { .. }
+        | MbarrierProblem::BytesLeft { .. } => {
+            "expect exactly the bytes that the copies of the phase bring"
+        }
     }
 }
 
