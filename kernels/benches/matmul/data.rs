@@ -1,0 +1,91 @@
+//! Random numbers, narrow formats on the host, and the distance of two products.
+
+use firesteel::prelude::*;
+
+/// Values that are repeated: more would only take time to draw.
+const PERIOD: usize = (1 << 20) + 7;
+
+/// Normal values of a matrix.
+pub(crate) struct Host {
+    drawn: Vec<f32>,
+    len: usize,
+}
+
+impl Host {
+    /// `len` values with mean 0 and deviation 1.
+    pub(crate) fn normal(seed: u64, len: usize) -> Self {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut uniform = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            // Above 0, whose logarithm is none.
+            ((state >> 11) as f64 + 1.0) / (1_u64 << 53) as f64
+        };
+        // Box and Muller, "A Note on the Generation of Random Normal Deviates", 1958.
+        let mut one = || {
+            let radius = (-2.0 * uniform().ln()).sqrt();
+            (radius * (std::f64::consts::TAU * uniform()).cos()) as f32
+        };
+        Self { drawn: (0..len.min(PERIOD)).map(|_| one()).collect(), len }
+    }
+
+    fn map<T: Copy>(&self, convert: impl Fn(f32) -> T) -> Vec<T> {
+        let converted: Vec<T> = self.drawn.iter().map(|&it| convert(it)).collect();
+        converted.iter().copied().cycle().take(self.len).collect()
+    }
+
+    pub(crate) fn f32(&self) -> Vec<f32> {
+        self.map(|it| it)
+    }
+
+    pub(crate) fn bf16(&self) -> Vec<bf16> {
+        self.map(bf16::from_f32)
+    }
+
+    pub(crate) fn f16(&self) -> Vec<f16> {
+        self.map(f16::from_f32)
+    }
+
+    /// In steps of a thirty-second.
+    pub(crate) fn i8(&self) -> Vec<i8> {
+        self.map(|it| (it * 32.0).round().clamp(-127.0, 127.0) as i8)
+    }
+
+    pub(crate) fn e4m3(&self) -> Vec<u8> {
+        let positive: Vec<f64> = (0..=0x7e).map(from_e4m3).collect();
+        self.map(|it| to_e4m3(&positive, it))
+    }
+}
+
+/// The value of an e4m3: a sign, four bits of exponent and three of mantissa; no infinity.
+pub(crate) fn from_e4m3(bits: u8) -> f64 {
+    let (exponent, mantissa) = (i32::from(bits >> 3 & 15), f64::from(bits & 7));
+    let magnitude = match (exponent, bits & 7) {
+        (15, 7) => f64::NAN,
+        (0, _) => mantissa * 2f64.powi(-9),
+        _ => (8.0 + mantissa) * 2f64.powi(exponent - 10),
+    };
+    if bits >> 7 == 1 { -magnitude } else { magnitude }
+}
+
+/// The nearest e4m3, by the values of all that are not negative.
+fn to_e4m3(positive: &[f64], value: f32) -> u8 {
+    let magnitude = f64::from(value.abs());
+    let above = positive.partition_point(|it| *it < magnitude).min(positive.len() - 1);
+    let below = above.saturating_sub(1);
+    let nearest = match positive[above] - magnitude < magnitude - positive[below] {
+        true => above,
+        false => below,
+    };
+    nearest as u8 | u8::from(value.is_sign_negative()) << 7
+}
+
+/// `‖got − want‖ / ‖want‖` in the Frobenius norm.
+pub(crate) fn distance(got: &[f64], want: &[f64]) -> f64 {
+    let square = |values: &mut dyn Iterator<Item = f64>| values.map(|it| it * it).sum::<f64>();
+    let difference = square(&mut got.iter().zip(want).map(|(got, want)| got - want));
+    let size = square(&mut want.iter().copied());
+    // Equal even where both are zero.
+    if difference == 0.0 { 0.0 } else { (difference / size).sqrt() }
+}
