@@ -2,6 +2,7 @@
 //! what to do.
 
 use std::fmt;
+use std::path::Path;
 
 use crate::sim::HostError;
 use crate::sim::report::Report;
@@ -256,6 +257,23 @@ pub enum Error {
     #[error("the event has not been reached\nhelp: call `Event::synchronize` first")]
     EventNotReached,
 
+    /// None of the configurations of an operation works.
+    #[error("{0}")]
+    Tune(Box<TuneFailure>),
+
+    /// The file of a [`Tuner`](crate::tune::Tuner) cannot be read or written.
+    #[error(
+        "the choices of the tuner are not in `{}`: {error}\n\
+         help: name another file, or use `Tuner::new()`, which needs none",
+        path.display()
+    )]
+    TuneCache {
+        /// The file.
+        path: Box<Path>,
+        /// What the system said.
+        error: Box<std::io::Error>,
+    },
+
     /// A check in a kernel failed.
     #[error("{0}")]
     Fault(Box<Fault>),
@@ -311,6 +329,27 @@ fn driver_help(code: u32) -> Option<&'static str> {
             Some("a stream under capture can only be launched on, copied on and waited for")
         }
         _ => None,
+    }
+}
+
+/// An operation none of whose configurations works.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TuneFailure {
+    /// The operation.
+    pub operation: String,
+    /// The shape that it was to be done for.
+    pub shape: String,
+    /// What was wrong with each configuration.
+    pub reasons: Vec<String>,
+}
+
+impl fmt::Display for TuneFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no configuration of `{}` works for {}:", self.operation, self.shape)?;
+        for reason in &self.reasons {
+            write!(f, "\n  {}", reason.replace('\n', "\n    "))?;
+        }
+        write!(f, "\nhelp: add one with smaller tiles")
     }
 }
 

@@ -56,11 +56,12 @@ pub mod sim;
 mod simulated;
 mod stream;
 mod tensor_map;
+pub mod tune;
 
 pub use buffer::GpuBuffer;
 pub use device::{Device, DeviceEntry, DeviceId, DeviceInfo, Limits, devices};
 pub use element::{DeviceCopy, Plain};
-pub use error::{DriverFailure, Error, Fault, FaultKind, PtxFailure, Result};
+pub use error::{DriverFailure, Error, Fault, FaultKind, PtxFailure, Result, TuneFailure};
 pub use firesteel_macros::{gpu_const, gpu_fn, gpu_kernel};
 pub use graph::Graph;
 pub use half;

@@ -70,17 +70,22 @@ fn initialise() -> Result<(), String> {
 /// Whether the driver has what came with a version of CUDA. cudarc panics where a function is
 /// missing, so this asks before the first call of a newer one. The driver is open.
 pub(super) fn require(want: (u32, u32)) -> Result<()> {
+    let got = version()?;
+    if got < want {
+        return Err(Error::DriverTooOld { want, got });
+    }
+    Ok(())
+}
+
+/// The version of CUDA that the driver supports. It is open.
+pub(crate) fn version() -> Result<(u32, u32)> {
     let mut version = 0;
     // SAFETY: The library is open and `version` is a place for an int.
     let code = unsafe { sys::cuDriverGetVersion(&mut version) };
     check("cuDriverGetVersion", code)?;
     // The driver states 1000 * major + 10 * minor.
     let version = version.unsigned_abs();
-    let got = (version / 1000, version % 1000 / 10);
-    if got < want {
-        return Err(Error::DriverTooOld { want, got });
-    }
-    Ok(())
+    Ok((version / 1000, version % 1000 / 10))
 }
 
 /// How many CUDA devices there are.

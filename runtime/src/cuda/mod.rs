@@ -22,7 +22,7 @@ mod stream;
 mod tensor_map;
 
 pub(crate) use context::{Context, MAX_DEVICES, info};
-pub(crate) use driver::count;
+pub(crate) use driver::{count, version};
 pub(crate) use graph::RawGraph;
 pub(crate) use memory::HostMemory;
 pub(crate) use module::{Function, RawModule};

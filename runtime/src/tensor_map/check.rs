@@ -43,71 +43,75 @@ pub enum TensorMapFault {
     NanFill,
 }
 
-impl fmt::Display for TensorMapFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl TensorMapFault {
+    fn help(&self) -> &'static str {
+        match self {
+            Self::Rank { .. } => "merge dimensions that lie behind each other",
+            Self::Dimension { .. } => "do not launch for an empty tensor",
+            Self::Box { .. } => "move the tile with several copies",
+            Self::BoxRow { .. } => "make it wider",
+            Self::SwizzledRow { .. } => {
+                "move the tile with several copies, or take a wider swizzle"
+            }
+            Self::InnerStride { .. } => "name the dimension first whose elements are neighbours",
+            Self::Stride { .. } => "pad the rows of the buffer, or use several maps",
+            Self::Offset { .. } => "begin at a row of the buffer, padded if need be",
+            Self::Bounds { .. } => {
+                "compare offset, dimensions and strides with the buffer's length"
+            }
+            Self::NanFill => "leave `nan_fill` out, and zeros are read",
+        }
+    }
+
+    fn message(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let multiple = "which must be a multiple of 16";
         match self {
             Self::Rank { got } => {
-                write!(f, "a tensor map has 1 to {MAX_RANK} dimensions, got {got}")?;
-                write!(f, "\nhelp: merge dimensions that lie behind each other")
+                write!(f, "a tensor map has 1 to {MAX_RANK} dimensions, got {got}")
             }
             Self::Dimension { dim, got } => {
-                write!(f, "dimension {dim} of a tensor map has 1 to 2^32 elements, got {got}")?;
-                write!(f, "\nhelp: do not launch for an empty tensor")
+                write!(f, "dimension {dim} of a tensor map has 1 to 2^32 elements, got {got}")
             }
             Self::Box { dim, got } => {
-                write!(f, "a box has 1 to {MAX_BOX} elements along dimension {dim}, got {got}")?;
-                write!(f, "\nhelp: move the tile with several copies")
+                write!(f, "a box has 1 to {MAX_BOX} elements along dimension {dim}, got {got}")
             }
-            Self::BoxRow { elements, bytes } => {
-                write!(
-                    f,
-                    "a box of {elements} elements along dimension 0 has rows of {bytes} bytes, {multiple}"
-                )?;
-                write!(f, "\nhelp: make it wider")
-            }
-            Self::SwizzledRow { bytes, most } => {
-                write!(
-                    f,
-                    "a box with a swizzle of {most} bytes has rows of at most as many, got {bytes}"
-                )?;
-                write!(f, "\nhelp: move the tile with several copies, or take a wider swizzle")
-            }
+            Self::BoxRow { elements, bytes } => write!(
+                f,
+                "a box of {elements} elements along dimension 0 has rows of {bytes} bytes, {multiple}"
+            ),
+            Self::SwizzledRow { bytes, most } => write!(
+                f,
+                "a box with a swizzle of {most} bytes has rows of at most as many, got {bytes}"
+            ),
             Self::InnerStride { got } => {
-                write!(f, "the stride of dimension 0 must be 1, got {got}")?;
-                write!(f, "\nhelp: name the dimension first whose elements are neighbours")
+                write!(f, "the stride of dimension 0 must be 1, got {got}")
             }
-            Self::Stride { dim, elements, bytes: Some(bytes) } if *bytes < MAX_STRIDE => {
-                write!(
-                    f,
-                    "the stride of dimension {dim}, {elements} elements, is {bytes} bytes, {multiple}"
-                )?;
-                write!(f, "\nhelp: pad the rows of the buffer")
-            }
-            Self::Stride { dim, elements, .. } => {
-                write!(
-                    f,
-                    "the stride of dimension {dim}, {elements} elements, must be less than 2^40 bytes"
-                )?;
-                write!(f, "\nhelp: use several maps")
-            }
+            Self::Stride { dim, elements, bytes: Some(bytes) } if *bytes < MAX_STRIDE => write!(
+                f,
+                "the stride of dimension {dim}, {elements} elements, is {bytes} bytes, {multiple}"
+            ),
+            Self::Stride { dim, elements, .. } => write!(
+                f,
+                "the stride of dimension {dim}, {elements} elements, must be less than 2^40 bytes"
+            ),
             Self::Offset { elements, bytes } => {
-                write!(f, "a tensor at element {elements} begins at byte {bytes}, {multiple}")?;
-                write!(f, "\nhelp: begin at a row of the buffer, padded if need be")
+                write!(f, "a tensor at element {elements} begins at byte {bytes}, {multiple}")
             }
-            Self::Bounds { want, got } => {
-                match want {
-                    Some(want) => write!(f, "the tensor needs {want} elements")?,
-                    None => write!(f, "the tensor needs more elements than 64 bits count")?,
-                }
-                write!(f, ", and its buffer has {got}")?;
-                write!(f, "\nhelp: compare offset, dimensions and strides with the buffer's length")
+            Self::Bounds { want: Some(want), got } => {
+                write!(f, "the tensor needs {want} elements, and its buffer has {got}")
             }
-            Self::NanFill => {
-                write!(f, "integers have no NaN to read outside of the tensor")?;
-                write!(f, "\nhelp: leave `nan_fill` out, and zeros are read")
+            Self::Bounds { want: None, got } => {
+                write!(f, "the tensor ends beyond 64 bits, and its buffer has {got} elements")
             }
+            Self::NanFill => write!(f, "integers have no NaN to read outside of the tensor"),
         }
+    }
+}
+
+impl fmt::Display for TensorMapFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.message(f)?;
+        write!(f, "\nhelp: {}", self.help())
     }
 }
 
@@ -216,9 +220,10 @@ fn bounds<const RANK: usize>(
     tiling: &Tiling<RANK>,
     strides: &[u64; RANK],
 ) -> Result<(), TensorMapFault> {
-    let steps = tiling.dims.iter().zip(strides);
-    let last = steps.map(|(dim, stride)| (dim - 1).checked_mul(*stride));
-    let last = last.fold(Some(tiling.offset), |sum, step| sum?.checked_add(step?));
+    let mut steps = tiling.dims.iter().zip(strides);
+    let last = steps.try_fold(tiling.offset, |sum, (dim, stride)| {
+        sum.checked_add((dim - 1).checked_mul(*stride)?)
+    });
     let want = last.and_then(|it| it.checked_add(1));
     match want {
         Some(want) if want <= len => Ok(()),

@@ -77,7 +77,7 @@ fn a_fault_reads_as_a_sentence() {
     assert_eq!(
         Error::TensorMap(Box::new(fault)).to_string(),
         "the stride of dimension 1, 62 elements, is 248 bytes, which must be a multiple of 16\n\
-         help: pad the rows of the buffer"
+         help: pad the rows of the buffer, or use several maps"
     );
 }
 
