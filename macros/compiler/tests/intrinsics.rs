@@ -53,7 +53,9 @@ fn assignments(row: &Row) -> Vec<Types> {
         let choices: Vec<Option<Scalar>> = match class {
             Class::ConstU8 => vec![None],
             // The type of an index does not concern the others.
-            _ if index > 0 && *name == "I" => vec![Some(Scalar::U32), Some(Scalar::I16), Some(Scalar::Usize)],
+            _ if index > 0 && *name == "I" => {
+                vec![Some(Scalar::U32), Some(Scalar::I16), Some(Scalar::Usize)]
+            }
             class => SCALARS.into_iter().filter(|ty| class.contains(*ty)).map(Some).collect(),
         };
         all = all

@@ -14,6 +14,7 @@ use crate::value::Scalar;
 use super::check::{CONVERT, Pending};
 
 impl<'a> Infer<'a> {
+    #[expect(clippy::too_many_lines, reason = "one arm for each form of an expression")]
     pub(super) fn control(&mut self, expr: &'a Expr) -> Ty {
         match &expr.kind {
             ExprKind::If(cond, then, otherwise) => {

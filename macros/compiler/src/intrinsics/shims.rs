@@ -245,6 +245,7 @@ fn ty_of(text: &'static str) -> TokenStream {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm for each form of a type")]
 fn tokens(ty: &SigTy) -> TokenStream {
     match ty {
         SigTy::Unit => quote!(()),

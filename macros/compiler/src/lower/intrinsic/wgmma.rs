@@ -79,8 +79,7 @@ impl Lower<'_> {
         use firesteel_ptx::ty::ShrTy;
         let units = self.pure(PtxTy::B32, |d| op::shr(ShrTy::U32, d, base, Operand::Int(4)));
         let wide = self.pure(PtxTy::B64, |d| op::cvt(None, CvtTy::U64, d, CvtTy::U32, units));
-        let whole =
-            self.pure(PtxTy::B64, |d| op::or(LogicTy::B64, d, wide, Operand::Int(fields)));
+        let whole = self.pure(PtxTy::B64, |d| op::or(LogicTy::B64, d, wide, Operand::Int(fields)));
         match rest {
             0 => whole,
             _ => self.pure(PtxTy::B64, |d| op::add(IntTy::S64, d, whole, Operand::Int(rest))),
@@ -137,13 +136,36 @@ impl Lower<'_> {
             Factor::Tile(a, a_mn) => {
                 let (a, a_trans) = (Use(a), trans(a_mn));
                 self.emit(Wgmma {
-                    shape, satfinite, dty, aty, bty, d, a, b, add, a_scale, b_scale, a_trans, b_trans,
+                    shape,
+                    satfinite,
+                    dty,
+                    aty,
+                    bty,
+                    d,
+                    a,
+                    b,
+                    add,
+                    a_scale,
+                    b_scale,
+                    a_trans,
+                    b_trans,
                 });
             }
             Factor::Registers(a) => {
                 let a = VecUse(a);
                 self.emit(WgmmaRegisters {
-                    shape, satfinite, dty, aty, bty, d, a, b, add, a_scale, b_scale, b_trans,
+                    shape,
+                    satfinite,
+                    dty,
+                    aty,
+                    bty,
+                    d,
+                    a,
+                    b,
+                    add,
+                    a_scale,
+                    b_scale,
+                    b_trans,
                 });
             }
         }
