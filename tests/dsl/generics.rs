@@ -141,3 +141,134 @@ fn instances_have_names_blocks_and_text_of_their_own() {
     assert_eq!((kernel.block(), kernel.static_shared()), ([64, 1, 1], 32 * 3 * 4));
     assert!(kernel.ptx().contains(".entry neighbours_32_3_true("));
 }
+
+/// `a * x + y` in `f32`, whatever the type.
+#[gpu_fn]
+fn axpy<T: Float>(a: T, x: T, y: T) -> T {
+    T::from_f32(a.to_f32() * x.to_f32() + y.to_f32())
+}
+
+#[gpu_fn]
+fn largest<const N: usize, T: Number>(x: [T; N]) -> T {
+    let mut largest = T::MIN;
+    for i in 0..N {
+        largest = largest.max(x[i]);
+    }
+    largest
+}
+
+/// Bits of the bytes that a number takes, in a way of its own for each size.
+#[gpu_fn]
+fn width<T: Scalar>(_x: T) -> u32 {
+    if T::BYTES == 2 {
+        16
+    } else if T::BITS == 8 {
+        1 + 7
+    } else {
+        let many = [0u32; T::BYTES as usize];
+        many.len() as u32 * 8
+    }
+}
+
+#[gpu_fn]
+fn reversed<T: Number>(from: &[T], to: &mut [T], n: u32) {
+    let tile = shared_mem![T; 64];
+    let lane = thread_idx_x();
+    if lane < n {
+        tile[lane] = from[lane];
+    }
+    bar_sync();
+    if lane < n {
+        to[lane] = tile[n - 1 - lane] + T::ONE;
+    }
+}
+
+#[gpu_fn]
+fn bits_below<T: Int>(x: T, shift: u32) -> T {
+    let mask: T = (T::ONE << shift) - T::ONE;
+    (x & mask) | T::ZERO
+}
+
+#[gpu_fn]
+fn softplus<T: Float>(x: T) -> T {
+    let limit = T::from_f32(20.0);
+    if x > limit { x } else { (x.exp() + T::ONE).ln() }
+}
+
+#[gpu_kernel(block_size = 64)]
+fn of_types(x: &[f32], h: &[f16], y: &mut [f32], z: &mut [f16], w: &mut [u32], n: u32) {
+    reversed(x, y, n);
+    reversed::<f16>(h, z, n);
+    let i = thread_idx_x();
+    if i < n {
+        w[i] = width(1.0) + width(h[i]) + width(true) + width(2u64) + bits_below(i, 2);
+        y[i] += largest([x[i], 3.0]) + largest::<2, i32>([-4, 5]) as f32;
+        z[i] = axpy(h[i], z[i], axpy::<f16>(f16::ONE, h[i], f16::ZERO));
+        y[i] = y[i] + softplus(x[i]) - x[i].exp().ln_1p();
+    }
+}
+
+#[test]
+fn type_parameters_are_written_or_follow_from_arguments() {
+    let device = device();
+    let n = 40;
+    let x: Vec<f32> = (0..n).map(|i| i as f32 / 8.0).collect();
+    let h: Vec<f16> = x.iter().map(|x| f16::from_f32(*x)).collect();
+    let mut y = device.alloc_zeros::<f32>(40).unwrap();
+    let mut z = device.alloc_zeros::<f16>(40).unwrap();
+    let mut w = device.alloc_zeros::<u32>(40).unwrap();
+    let (x_device, h_device) = (device.alloc_from(&x).unwrap(), device.alloc_from(&h).unwrap());
+    of_types::launch(&device, &x_device, &h_device, &mut y, &mut z, &mut w, n).unwrap();
+    let (y, z) = (y.to_host(&device).unwrap(), z.to_host(&device).unwrap());
+    for i in 0..n as usize {
+        let back = x[n as usize - 1 - i] + 1.0;
+        let want = back + x[i].max(3.0) + 5.0;
+        assert!((y[i] - want).abs() < 1e-4, "{i}: {} {want}", y[i]);
+        let back = f16::from_f32(back).to_f32();
+        let want = f16::from_f32(x[i] * back + x[i]);
+        assert_eq!(z[i], want, "{i}");
+    }
+    let want: Vec<u32> = (0..n).map(|i| 32 + 16 + 8 + 64 + i % 4).collect();
+    assert_eq!(w.to_host(&device).unwrap(), want);
+}
+
+#[gpu_kernel(
+    block_size = T::BYTES * 32,
+    instances(T = [f16, bf16, f32], N = [2, 4]),
+)]
+fn scaled<T: Float, const N: usize>(x: &[T], y: &mut [T], scale: T, n: u32) {
+    let i = block_idx_x() * block_dim_x() + thread_idx_x();
+    if i < n {
+        let parts: [T; N] = [x[i]; N];
+        let mut sum = T::ZERO;
+        for k in 0..N {
+            sum += parts[k] * scale;
+        }
+        y[i] = softplus::<T>(T::ZERO).mul_add(T::ZERO, sum) + largest([T::ZERO, T::MIN]);
+    }
+}
+
+fn scale<T: DeviceCopy>(
+    x: &[T],
+    launch: impl Fn(&Device, &GpuBuffer<T>, &mut GpuBuffer<T>, u32) -> Result<()>,
+) -> Vec<T> {
+    let device = device();
+    let mut y = device.alloc_zeros::<T>(x.len()).unwrap();
+    launch(&device, &device.alloc_from(x).unwrap(), &mut y, x.len() as u32).unwrap();
+    y.to_host(&device).unwrap()
+}
+
+#[test]
+fn type_parameters_of_kernels_are_those_of_buffers() {
+    let x: Vec<f32> = (0..100).map(|i| i as f32).collect();
+    let half: Vec<f16> = x.iter().map(|x| f16::from_f32(*x)).collect();
+    let got = scale(&half, |device, x, y, n| {
+        scaled::launch::<f16, 4>(device, x, y, f16::from_f32(0.5), n)
+    });
+    assert_eq!(got, half.iter().map(|x| f16::from_f32(x.to_f32() * 2.0)).collect::<Vec<_>>());
+    let got = scale(&x, |device, x, y, n| scaled::launch::<f32, 2>(device, x, y, 0.5, n));
+    assert_eq!(got, x);
+    assert_eq!(scaled::kernel::<bf16, 2>().name(), "scaled_bf16_2");
+    assert_eq!(scaled::kernel::<f32, 2>().block(), [128, 1, 1]);
+    assert_eq!(scaled::INSTANCES.len(), 6);
+}

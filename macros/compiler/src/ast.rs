@@ -8,7 +8,7 @@ use syn::Lifetime;
 
 use crate::fragment::FragmentKind;
 use crate::hir::{LocalId, LoopId, Memory, Order, ParamId, Scope, Signature, Unroll};
-use crate::intrinsics::Row;
+use crate::intrinsics::{Class, Row};
 use crate::span::SpanRange;
 use crate::value::{BinOp, Scalar, UnOp};
 
@@ -19,6 +19,10 @@ pub struct Ast {
     pub signature: Signature,
     /// The const parameters of a generic kernel, with their values in this instance.
     pub params: Vec<ConstId>,
+    /// The type parameters of a generic kernel, with what they are in this instance.
+    pub aliases: Vec<(Ident, Scalar)>,
+    /// The type parameters of the device functions, once for each call.
+    pub types: Vec<TypeDecl>,
     /// Every variable, the scalar parameters first.
     pub locals: Vec<LocalDecl>,
     /// Every shared array.
@@ -41,6 +45,21 @@ pub struct NodeId(pub usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConstId(pub usize);
 
+/// A type parameter of a call of a device function, an index into [`Ast::types`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TypeId(pub usize);
+
+/// A type parameter of a call of a device function.
+#[derive(Debug)]
+pub struct TypeDecl {
+    /// Its name.
+    pub ident: Ident,
+    /// What it must belong to.
+    pub bounds: Vec<Class>,
+    /// What the call says that it is.
+    pub written: Option<TyExpr>,
+}
+
 /// A variable.
 #[derive(Debug)]
 pub struct LocalDecl {
@@ -60,7 +79,7 @@ pub struct SharedDecl {
     /// The name of its `let`.
     pub ident: Ident,
     /// The type of an element.
-    pub elem: Scalar,
+    pub elem: TyExpr,
     /// Its length; `None` for a dynamic array.
     pub len: Option<ConstId>,
     /// What its address is a multiple of.
@@ -107,6 +126,8 @@ pub enum TyExprKind {
     Tuple(Vec<TyExpr>),
     /// `[T; N]`.
     Array(Box<TyExpr>, ConstId),
+    /// A type parameter of a device function.
+    Param(TypeId, Ident),
     /// `_`.
     Infer,
     /// Reported already.
@@ -243,7 +264,7 @@ pub enum ExprKind {
     /// A constant by its name or path.
     Const(ConstId, syn::Path),
     /// `f32::MAX`, `core::f32::consts::PI`: the path as written, the type and the name.
-    Associated(syn::Path, Scalar, Ident),
+    Associated(syn::Path, TyExpr, Ident),
     /// `Scope::Block`.
     Scope(syn::Path, Scope),
     /// `Order::Acquire`.
@@ -289,8 +310,9 @@ pub enum ExprKind {
     },
     /// `FragC::<f32>::zero()`: the path as written, and the type.
     Zero(syn::Path, TyExpr),
-    /// `u64::from(a)`: a conversion without loss.
-    From(Scalar, Ident, Box<Expr>),
+    /// `u64::from(a)`, a conversion without loss, or `T::from_f32(a)`: the type, and the path as
+    /// written.
+    From(TyExpr, syn::Path, Box<Expr>),
     /// `if a { } else { }`; the last is a block or another `if`.
     If(Box<Expr>, Block, Option<Box<Expr>>),
     /// `{ }`.
@@ -329,7 +351,7 @@ pub struct Call {
     /// The path as written, with generic arguments.
     pub path: syn::Path,
     /// The type before `::`, for associated functions.
-    pub on: Option<Scalar>,
+    pub on: Option<TyExpr>,
     /// Generic arguments, if written.
     pub generics: Vec<Generic>,
     /// Arguments.
@@ -341,6 +363,8 @@ pub struct Call {
 pub struct Inline {
     /// The path as written.
     pub path: syn::Path,
+    /// The type parameters.
+    pub types: Vec<TypeId>,
     /// The const parameters whose values the arguments say.
     pub open: Vec<ConstId>,
     /// The others.
@@ -373,7 +397,7 @@ pub enum InlineArg {
         /// The parameter's name.
         name: Ident,
         /// The type of an element.
-        elem: Scalar,
+        elem: TyExpr,
         /// Whether the body may write.
         mutable: bool,
         /// The argument; `None` where the function itself is checked.
@@ -384,13 +408,24 @@ pub enum InlineArg {
         /// The parameter's name.
         name: Ident,
         /// What the parameter's type says.
-        ty: MapTy,
+        ty: MapExpr,
         /// The argument; `None` where the function itself is checked.
         expr: Option<Expr>,
     },
 }
 
-/// `&TensorMap<T, 2>` or `&mut TensorMap<T, 2>`.
+/// `&TensorMap<T, 2>` or `&mut TensorMap<T, 2>` as it is written.
+#[derive(Clone, Debug)]
+pub struct MapExpr {
+    /// The type of an element.
+    pub elem: TyExpr,
+    /// The number of dimensions.
+    pub rank: u32,
+    /// Whether the tensor may be written.
+    pub mutable: bool,
+}
+
+/// The same, with its type known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MapTy {
     /// The type of an element.
@@ -401,10 +436,17 @@ pub struct MapTy {
     pub mutable: bool,
 }
 
+impl MapTy {
+    /// The type in Rust.
+    pub fn text(elem: &str, rank: u32, mutable: bool) -> String {
+        let mutable = if mutable { "mut " } else { "" };
+        format!("&{mutable}TensorMap<{elem}, {rank}>")
+    }
+}
+
 impl std::fmt::Display for MapTy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mutable = if self.mutable { "mut " } else { "" };
-        write!(f, "&{mutable}TensorMap<{}, {}>", self.elem, self.rank)
+        f.write_str(&Self::text(self.elem.name(), self.rank, self.mutable))
     }
 }
 

@@ -112,19 +112,24 @@ fn host_params(signature: &Signature) -> Vec<TokenStream> {
 }
 
 fn host_param(param: &Param) -> TokenStream {
+    host_param_of(param, &host_scalar)
+}
+
+/// The same, where something else says what the type, or that of an element, is on the host.
+fn host_param_of(param: &Param, elem_ty: &dyn Fn(Scalar) -> TokenStream) -> TokenStream {
     let name = &param.name;
     match param.kind {
         ParamKind::Scalar { ty, .. } => {
-            let ty = host_scalar(ty);
+            let ty = elem_ty(ty);
             quote!(#name: #ty)
         }
         ParamKind::Slice { elem, mutable } => {
-            let elem = host_scalar(elem);
+            let elem = elem_ty(elem);
             let reference = if mutable { quote!(&mut) } else { quote!(&) };
             quote!(#name: #reference ::firesteel::GpuBuffer<#elem>)
         }
         ParamKind::TensorMap { elem, rank, mutable } => {
-            let (elem, rank) = (host_scalar(elem), rank as usize);
+            let (elem, rank) = (elem_ty(elem), rank as usize);
             match mutable {
                 false => quote!(#name: &::firesteel::TensorMap<'_, #elem, #rank>),
                 true => quote!(#name: &mut ::firesteel::TensorMapMut<'_, #elem, #rank>),

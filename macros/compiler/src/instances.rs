@@ -26,20 +26,36 @@ pub(crate) struct Instance {
 pub(crate) struct Arg {
     /// The parameter's name.
     pub(crate) ident: Ident,
-    /// Its type.
-    pub(crate) ty: syn::Type,
-    /// What it is, as written.
-    pub(crate) expr: Expr,
-    /// Its value; that of `true` is 1.
-    pub(crate) value: i128,
+    /// What it is.
+    pub(crate) is: Is,
+}
+
+/// What a generic parameter is.
+#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there are few")]
+pub(crate) enum Is {
+    /// A type.
+    Type(Scalar),
+    /// A constant.
+    Const {
+        /// Its type.
+        ty: syn::Type,
+        /// As it is written.
+        expr: Expr,
+        /// Its value; that of `true` is 1.
+        value: i128,
+    },
 }
 
 impl Arg {
-    /// As it is written, without a type: `64`.
+    /// As it is written, without the type of a constant: `64`, `f16`.
     pub(crate) fn text(&self) -> String {
-        match &self.expr {
-            Expr::Lit(ExprLit { lit: Lit::Bool(value), .. }) => value.value.to_string(),
-            _ => self.value.to_string(),
+        match &self.is {
+            Is::Type(scalar) => scalar.name().to_owned(),
+            Is::Const { expr: Expr::Lit(ExprLit { lit: Lit::Bool(value), .. }), .. } => {
+                value.value.to_string()
+            }
+            Is::Const { value, .. } => value.to_string(),
         }
     }
 }
@@ -47,13 +63,17 @@ impl Arg {
 impl Instance {
     /// Anything, for a kernel whose instances were reported.
     pub(crate) fn sample(function: &ItemFn) -> Self {
-        let arg = |param: &syn::ConstParam| Arg {
-            ident: param.ident.clone(),
-            ty: param.ty.clone(),
-            expr: syn::parse_quote!(1),
-            value: 1,
+        let arg = |param: &GenericParam| match param {
+            GenericParam::Const(param) => {
+                let (ty, expr) = (param.ty.clone(), syn::parse_quote!(1));
+                Some(Arg { ident: param.ident.clone(), is: Is::Const { ty, expr, value: 1 } })
+            }
+            GenericParam::Type(param) => {
+                Some(Arg { ident: param.ident.clone(), is: Is::Type(Scalar::F32) })
+            }
+            GenericParam::Lifetime(_) => None,
         };
-        Self { args: function.sig.generics.const_params().map(arg).collect() }
+        Self { args: function.sig.generics.params.iter().filter_map(arg).collect() }
     }
 
     /// The name in PTX of the kernel's function.
@@ -62,13 +82,13 @@ impl Instance {
         format!("{kernel}{}", args.collect::<String>())
     }
 
-    /// For messages: `D = 64`.
+    /// For messages: `D = 64, T = f16`.
     pub(crate) fn text(&self) -> String {
         let args = self.args.iter().map(|arg| format!("{} = {}", arg.ident, arg.text()));
         args.collect::<Vec<_>>().join(", ")
     }
 
-    /// The arguments as a call writes them: `<64>`.
+    /// The arguments as a call writes them: `<64, f16>`.
     pub(crate) fn arguments(&self) -> String {
         let args = self.args.iter().map(Arg::text).collect::<Vec<_>>();
         format!("<{}>", args.join(", "))
@@ -82,8 +102,17 @@ impl Instance {
             Expr::Cast(cast) => self.number(&cast.expr),
             Expr::Lit(lit) => literal(lit),
             Expr::Path(path) => {
-                let name = path.path.get_ident()?;
-                self.args.iter().find(|arg| arg.ident == *name).map(|arg| arg.value)
+                let (name, of) = match path.path.segments.iter().collect::<Vec<_>>()[..] {
+                    [name] => (&name.ident, None),
+                    [ty, name] => (&ty.ident, Some(name.ident.to_string())),
+                    _ => return None,
+                };
+                match (&self.args.iter().find(|arg| arg.ident == *name)?.is, of.as_deref()) {
+                    (Is::Const { value, .. }, None) => Some(*value),
+                    (Is::Type(scalar), Some("BYTES")) => Some(i128::from(scalar.bytes())),
+                    (Is::Type(scalar), Some("BITS")) => Some(i128::from(scalar.bits())),
+                    _ => None,
+                }
             }
             Expr::Unary(unary) => match unary.op {
                 UnOp::Neg(_) => Some(-self.number(&unary.expr)?),
@@ -254,7 +283,8 @@ pub(crate) fn instances(
 fn example(function: &ItemFn) -> String {
     let params = function.sig.generics.params.iter().filter_map(|param| match param {
         GenericParam::Const(param) => Some(format!("{} = [64, 128]", param.ident)),
-        GenericParam::Type(_) | GenericParam::Lifetime(_) => None,
+        GenericParam::Type(param) => Some(format!("{} = [f16, bf16]", param.ident)),
+        GenericParam::Lifetime(_) => None,
     });
     let params: Vec<_> = params.collect();
     format!("write `#[gpu_kernel(.., instances({}))]`", params.join(", "))
@@ -269,11 +299,16 @@ fn instance(
     let mut error = |at: SpanRange, message: String, help: String| {
         diags.push(Diag::new(Code::BadAttribute, at, message).help(help));
     };
-    let params: Vec<_> = function.sig.generics.const_params().collect();
+    let name_of = |param: &GenericParam| match param {
+        GenericParam::Const(param) => Some(param.ident.to_string()),
+        GenericParam::Type(param) => Some(param.ident.to_string()),
+        GenericParam::Lifetime(_) => None,
+    };
+    let params = &function.sig.generics.params;
+    let names: Vec<String> = params.iter().filter_map(name_of).collect();
     for (i, binding) in bindings.iter().enumerate() {
         let name = binding.name.to_string();
-        if !params.iter().any(|param| param.ident == name) {
-            let names: Vec<_> = params.iter().map(|param| param.ident.to_string()).collect();
+        if !names.contains(&name) {
             let help = match nearest(&name, names.iter().map(String::as_str)) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("it has `{}`", names.join("`, `")),
@@ -290,20 +325,60 @@ fn instance(
     }
     let mut args = Vec::new();
     for param in params {
-        let Some(binding) = bindings.iter().find(|binding| binding.name == param.ident) else {
-            let message = format!("the instances do not say what `{}` is", param.ident);
-            error(at, message, example(function));
+        let Some(name) = name_of(param) else { continue };
+        let Some(binding) = bindings.iter().find(|binding| binding.name == name) else {
+            error(at, format!("the instances do not say what `{name}` is"), example(function));
             return None;
         };
-        let (ident, ty, expr) = (param.ident.clone(), param.ty.clone(), binding.value.clone());
-        let Some(value) = value(&ty, &expr) else {
-            let message = format!("this is no constant of the type of `{}`", param.ident);
-            error(SpanRange::of(&expr), message, "write a literal of that type".to_owned());
-            return None;
-        };
-        args.push(Arg { ident, ty, expr, value });
+        match argument(param, &binding.value) {
+            Ok(arg) => args.extend(arg),
+            Err((message, help)) => {
+                error(SpanRange::of(&binding.value), message, help);
+                return None;
+            }
+        }
     }
     Some(Instance { args })
+}
+
+/// What a parameter is, or why it cannot be that.
+fn argument(param: &GenericParam, expr: &Expr) -> Result<Option<Arg>, (String, String)> {
+    match param {
+        GenericParam::Const(param) => {
+            let (ident, ty, expr) = (param.ident.clone(), param.ty.clone(), expr.clone());
+            let Some(value) = value(&ty, &expr) else {
+                let message = format!("this is no constant of the type of `{ident}`");
+                return Err((message, "write a literal of that type".to_owned()));
+            };
+            Ok(Some(Arg { ident, is: Is::Const { ty, expr, value } }))
+        }
+        GenericParam::Type(param) => {
+            let ident = param.ident.clone();
+            let Some(scalar) = scalar(expr) else {
+                let message = format!("`{ident}` is the name of a scalar type");
+                return Err((message, "write `f16`, `bf16`, `f32`, ..".to_owned()));
+            };
+            // What is no class was reported at the signature.
+            let classes = param.bounds.iter().filter_map(crate::parse::class_of);
+            match classes.into_iter().find(|class| !class.contains(scalar)) {
+                Some(class) => {
+                    let message = format!("`{ident}` is {}, not `{scalar}`", class.words());
+                    Err((message, "name a type of that class".to_owned()))
+                }
+                None => Ok(Some(Arg { ident, is: Is::Type(scalar) })),
+            }
+        }
+        GenericParam::Lifetime(_) => Ok(None),
+    }
+}
+
+/// The scalar type that a path names.
+fn scalar(expr: &Expr) -> Option<Scalar> {
+    match expr {
+        Expr::Group(group) => scalar(&group.expr),
+        Expr::Path(path) => Scalar::from_name(&path.path.segments.last()?.ident.to_string()),
+        _ => None,
+    }
 }
 
 /// The value of a literal, or of its negation, if it fits the type.
@@ -374,8 +449,8 @@ mod tests {
     fn expressions_of_parameters_have_values() {
         let instance = |text: &str| {
             let (ident, ty) = (syn::parse_str("M").unwrap(), syn::parse_str("u32").unwrap());
-            let arg = Arg { ident, ty, expr: syn::parse_str("64").unwrap(), value: 64 };
-            Instance { args: vec![arg] }.number(&syn::parse_str(text).unwrap())
+            let is = Is::Const { ty, expr: syn::parse_str("64").unwrap(), value: 64 };
+            Instance { args: vec![Arg { ident, is }] }.number(&syn::parse_str(text).unwrap())
         };
         assert_eq!(instance("M / 16 * 32"), Some(128));
         assert_eq!(instance("if M >= 128 { 2 } else { (M - 1) % 32 }"), Some(31));

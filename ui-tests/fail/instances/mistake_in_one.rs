@@ -1,6 +1,6 @@
 use firesteel::prelude::*;
 
-#[gpu_kernel(block_size = 256, instances(N = [64, 200]))]
+#[gpu_kernel(block_size = 256, instances(N = [64, 2000]))]
 fn kernel<const N: usize>(y: &mut [f32]) {
     let tile = shared_mem![f32; N * 64];
     tile[thread_idx_x()] = 1.0;

@@ -34,6 +34,13 @@ impl Desugar<'_> {
         ty: Ty,
         span: SpanRange,
     ) -> hir::Expr {
+        if name == "to_f32" {
+            let inner = self.expr(receiver);
+            if inner.ty == ty {
+                return hir::Expr { span, ..inner };
+            }
+            return hir::Expr { kind: hir::ExprKind::Cast(Box::new(inner)), ty, span };
+        }
         let Some(row) = intrinsics::method(name) else {
             return self.len(receiver, ty, span);
         };

@@ -1,7 +1,9 @@
 //! Expressions without control flow, and places.
 
 use super::{Desugar, constant, load, local_place, value};
-use crate::ast::{ConstId, Expr, ExprKind, Lit, Member};
+use proc_macro2::Ident;
+
+use crate::ast::{ConstId, Expr, ExprKind, Lit, Member, TyExpr, TyExprKind};
 use crate::hir::{self, BinOp, Memory, Place, Root, SpanRange, Step, Ty, UnOp};
 use crate::infer::{lane, literal};
 use crate::parse::associated_constant;
@@ -14,13 +16,7 @@ impl Desugar<'_> {
             ExprKind::Lit(lit) => hir::ExprKind::Value(self.literal(lit, expr, false)),
             ExprKind::Local(id, _) => hir::ExprKind::Load(local_place(*id, ty.clone(), span)),
             ExprKind::Const(id, _) => return self.constant(*id, &ty, span),
-            ExprKind::Associated(_, ty, name) => {
-                let name = name.to_string();
-                let Some(constant) = associated_constant(*ty, &name) else {
-                    unreachable!("`parse` found `{name}`")
-                };
-                return value(constant, span);
-            }
+            ExprKind::Associated(_, of, name) => return self.associated(of, name, &ty, span),
             ExprKind::Unary(op, _, inner) => self.unary(*op, inner, expr),
             ExprKind::Binary(op, _, left, right) => return self.binary(*op, left, right, expr),
             ExprKind::Logic(and, _, left, right) => {
@@ -67,6 +63,18 @@ impl Desugar<'_> {
             | ExprKind::Return(_) => self.control(expr),
         };
         hir::Expr { kind, ty, span }
+    }
+
+    fn associated(&self, of: &TyExpr, name: &Ident, ty: &Ty, span: SpanRange) -> hir::Expr {
+        let of = match &of.kind {
+            TyExprKind::Scalar(scalar) => Some(*scalar),
+            TyExprKind::Param(id, _) => self.facts.types[id.0],
+            _ => ty.scalar(),
+        };
+        match of.and_then(|of| associated_constant(of, &name.to_string())) {
+            Some(constant) => value(constant, span),
+            None => unreachable!("`infer` found `{name}`"),
+        }
     }
 
     fn effect(&mut self, expr: &Expr) -> hir::ExprKind {

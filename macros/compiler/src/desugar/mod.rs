@@ -33,11 +33,12 @@ fn shared(ast: &Ast, facts: &Facts) -> Vec<hir::Shared> {
             unreachable!("`infer` evaluated the length of every shared array")
         }
     };
-    let compiled = ast.shared.iter().zip(&facts.shared).filter(|(_, compiled)| **compiled);
-    let shared = compiled.map(|(shared, _)| hir::Shared {
+    let compiled = ast.shared.iter().zip(&facts.shared);
+    let compiled = compiled.filter_map(|(shared, elem)| Some((shared, (*elem)?)));
+    let shared = compiled.map(|(shared, elem)| hir::Shared {
         align: shared.align,
         name: shared.ident.to_string(),
-        elem: shared.elem,
+        elem,
         len: shared.len.map(len),
         span: shared.span,
     });
@@ -46,9 +47,9 @@ fn shared(ast: &Ast, facts: &Facts) -> Vec<hir::Shared> {
 
 /// The number of each shared array among those that are compiled.
 fn shared_ids(facts: &Facts) -> Vec<SharedId> {
-    let number = |next: &mut usize, compiled: &bool| {
+    let number = |next: &mut usize, elem: &Option<Scalar>| {
         let id = SharedId(*next);
-        *next += usize::from(*compiled);
+        *next += usize::from(elem.is_some());
         Some(id)
     };
     facts.shared.iter().scan(0, number).collect()

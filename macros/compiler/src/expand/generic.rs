@@ -11,6 +11,7 @@ use syn::GenericParam;
 use super::{contract, count, launch_docs, names, ours};
 use crate::Compiled;
 use crate::hir::{Param, Signature};
+use crate::instances::Is;
 use crate::source::Source;
 
 /// The module.
@@ -22,7 +23,10 @@ pub(crate) fn module(source: &Source, compiled: &[Compiled]) -> TokenStream {
     let message = message(signature, source);
     let note = note(source);
     let instances = compiled.iter().zip(&source.instances).map(|(compiled, instance)| {
-        let arguments = instance.args.iter().map(|arg| &arg.expr);
+        let arguments = instance.args.iter().map(|arg| match &arg.is {
+            Is::Type(scalar) => super::host_scalar(*scalar),
+            Is::Const { expr, .. } => quote!(#expr),
+        });
         instance_items(compiled, &quote!(#(#arguments),*))
     });
     let entries: Vec<_> = compiled.iter().map(|it| entry(&it.signature)).collect();
@@ -132,7 +136,12 @@ impl Generics {
                     generics.declared.push(quote!(const #name: #ty));
                     generics.names.push(name.clone());
                 }
-                GenericParam::Type(_) | GenericParam::Lifetime(_) => {}
+                GenericParam::Type(param) => {
+                    let name = &param.ident;
+                    generics.declared.push(quote!(#name: ::firesteel::DeviceCopy));
+                    generics.names.push(name.clone());
+                }
+                GenericParam::Lifetime(_) => {}
             }
         }
         generics
@@ -143,13 +152,15 @@ impl Generics {
         quote!(#(#names),*)
     }
 
+    /// The parameters of `launch`, whose types may be type parameters.
     fn host_params(&self, signature: &Signature) -> Vec<TokenStream> {
         signature.params.iter().map(host_param).collect()
     }
 }
 
 fn host_param(param: &Param) -> TokenStream {
-    super::host_param(param)
+    let Some(ty) = &param.generic else { return super::host_param(param) };
+    super::host_param_of(param, &|_| quote!(#ty))
 }
 
 /// The module of an instance.

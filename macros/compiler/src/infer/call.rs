@@ -30,8 +30,8 @@ impl<'a> Infer<'a> {
     pub(super) fn call(&mut self, call: &'a Call, at: SpanRange) -> Ty {
         let name = call.path.segments.last().map_or(at.start, |last| last.ident.span());
         let mut subst = self.instantiate(call.row);
-        if let (Some(scalar), Some((_, ty))) = (call.on, subst.first_mut()) {
-            *ty = Ty::Scalar(scalar);
+        if let (Some(on), Some((_, ty))) = (&call.on, subst.first_mut()) {
+            *ty = self.written(on);
         }
         for (i, generic) in call.generics.iter().enumerate() {
             match generic {
@@ -73,12 +73,27 @@ impl<'a> Infer<'a> {
             self.error(Code::UnknownMethod, name.span(), message, help);
             return Ty::Error;
         }
+        if text == "to_f32" {
+            return self.to_f32(receiver, args, name);
+        }
         let Some(row) = intrinsics::method(&text) else {
             return self.length_method(receiver, name);
         };
         let subst = self.instantiate(row);
         let all: Vec<&Expr> = std::iter::once(receiver).chain(args).collect();
         self.apply(row, &subst, &all, name.span(), at)
+    }
+
+    /// `to_f32`, which every number has.
+    fn to_f32(&mut self, receiver: &'a Expr, args: &'a [Expr], name: &Ident) -> Ty {
+        if !args.is_empty() {
+            let message = format!("`to_f32` takes 0 arguments, not {}", args.len());
+            self.error(Code::WrongArity, name.span(), message, "write `to_f32()`");
+        }
+        let ty = self.value(receiver);
+        let (what, help, at) = ("to_f32".to_owned(), CONVERT, receiver.span);
+        self.pending.push(Pending::Class { ty, class: Class::Number, what, help, at });
+        Ty::Scalar(Scalar::F32)
     }
 
     /// `len`, which arrays have too.
@@ -217,7 +232,7 @@ impl<'a> Infer<'a> {
 
     /// A hole that can only be a float becomes that of a float literal, and an integer's likewise:
     /// then `let x = 2.0; x.sqrt()` takes its default.
-    fn pending_default(&mut self, ty: &Ty, class: Class) {
+    pub(super) fn pending_default(&mut self, ty: &Ty, class: Class) {
         if self.vars.kind(ty) != Some(Kind::Any) {
             return;
         }
@@ -388,10 +403,10 @@ impl<'a> Infer<'a> {
         let (elem, writable) = self.memory(*memory);
         if mutable && !writable {
             let message = format!("the slice `{name}` cannot be written");
-            let help = format!("make the parameter `{name}: &mut [{elem}]`");
+            let help = format!("make the parameter `{name}: &mut [{}]`", self.vars.spell(&elem));
             self.error(Code::WriteToShared, arg.span, message, help);
         }
-        self.expect(want, &Ty::Scalar(elem), arg.span);
+        self.expect(want, &elem, arg.span);
     }
 
     /// `a`, `&a` or `&mut a`.

@@ -1,12 +1,15 @@
 //! What waits for types to be known, and is then checked.
 
+use proc_macro2::Ident;
+
 use super::literal::literal;
 use super::ty::{Kind, Ty};
 use super::{Constant, Infer, consteval};
-use crate::ast::{Expr, ExprKind, Lit};
+use crate::ast::{Expr, ExprKind, Lit, TypeId};
 use crate::diag::Code;
-use crate::hir::Vector;
+use crate::hir::{SharedId, Vector};
 use crate::intrinsics::Class;
+use crate::parse::associated_constant;
 use crate::span::SpanRange;
 use crate::value::{BinOp, Scalar, UnOp, Value};
 
@@ -24,13 +27,19 @@ pub(super) enum Pending<'a> {
     /// Rust casts the one to the other.
     Cast { from: Ty, to: Ty, at: SpanRange },
     /// The conversion loses nothing.
-    From { from: Ty, to: Scalar, at: SpanRange },
+    From { from: Ty, to: Ty, at: SpanRange },
     /// The index is an integer, and fits if it is constant.
     Index { index: &'a Expr, ty: Ty, of: Indexed, at: SpanRange },
     /// The literal fits its type.
     Literal { lit: &'a Lit, ty: Ty, negative: bool, at: SpanRange },
     /// There is a vector of so many lanes.
     Vector { elem: Ty, lanes: u32, at: SpanRange },
+    /// The type has the constant.
+    Constant { of: Ty, name: &'a Ident, at: SpanRange },
+    /// The shared array has room.
+    Shared { id: SharedId, elem: Ty, len: u32 },
+    /// Something says what the type parameter is.
+    Known { id: TypeId, function: String, at: SpanRange },
     /// The value can be printed.
     Print { ty: Ty, at: SpanRange },
     /// Nothing: it has been dealt with.
@@ -101,12 +110,33 @@ impl<'a> Infer<'a> {
             Pending::Binary { op, ty, right, at } => self.check_binary(op, &ty, right, at),
             Pending::Unary { op, ty, at } => self.check_unary(op, &ty, at),
             Pending::Cast { from, to, at } => self.check_cast(&from, &to, at),
-            Pending::From { from, to, at } => self.check_from(&from, to, at),
+            Pending::From { from, to, at } => {
+                if let Ty::Scalar(to) = self.vars.shallow(&to) {
+                    self.check_from(&from, to, at);
+                }
+            }
             Pending::Index { index, ty, of, at } => self.check_index(index, &ty, of, at),
             Pending::Literal { lit, ty, negative, at } => {
                 self.check_literal(lit, &ty, negative, at);
             }
             Pending::Vector { elem, lanes, at } => self.check_vector(&elem, lanes, at),
+            Pending::Constant { of, name, at } => {
+                if let Ty::Scalar(of) = self.vars.shallow(&of)
+                    && associated_constant(of, &name.to_string()).is_none()
+                {
+                    let message = format!("`{of}` has no constant `{name}`");
+                    self.error(Code::UnknownAssociated, at, message, "use one that it has");
+                }
+            }
+            Pending::Shared { id, elem, len } => self.shared_size(id, &elem, len),
+            Pending::Known { id, function, at } => {
+                if let Ty::Var(_) = self.vars.shallow(&self.types[id.0]) {
+                    let name = &self.ast.types[id.0].ident;
+                    let message = format!("nothing says what the type `{name}` of `{function}` is");
+                    let help = format!("write it: `{function}::<..>(..)`");
+                    self.error(Code::CannotInfer, at, message, help);
+                }
+            }
             Pending::Print { ty, at } => {
                 if !matches!(self.vars.shallow(&ty), Ty::Scalar(_) | Ty::Error | Ty::Var(_)) {
                     let message = format!("only scalars can be printed, not {}", self.show(&ty));

@@ -33,7 +33,16 @@ pub(super) fn eval(cx: &mut Infer<'_>, expr: &Expr) -> Result<Constant> {
         }
         ExprKind::Const(id, _) => cx.const_value(*id).ok_or(None),
         ExprKind::Associated(_, ty, name) => {
-            let value = associated_constant(*ty, &name.to_string());
+            let written = cx.written(ty);
+            // A literal whose type is needed here cannot wait for more to be known.
+            cx.vars.default_literal(&written);
+            let Ty::Scalar(ty) = cx.vars.shallow(&written) else {
+                let message = "the type of this constant is not known here";
+                let help = "write the type at the call: `f::<f32>(..)`";
+                let diag = Diag::new(Code::CannotInfer, expr.span, message).help(help);
+                return Err((written != Ty::Error).then(|| Box::new(diag)));
+            };
+            let value = associated_constant(ty, &name.to_string());
             value.map(Constant::Scalar).ok_or_else(|| not_constant(expr))
         }
         ExprKind::Unary(op, _, inner) => unary(cx, expr, *op, inner),

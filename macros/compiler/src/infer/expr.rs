@@ -5,7 +5,8 @@ use super::check::{CONVERT, Pending};
 use super::ty::{Kind, Ty};
 use crate::ast::{Expr, ExprKind, Lit, TyExpr};
 use crate::diag::Code;
-use crate::parse::associated_constant;
+use crate::intrinsics::Class;
+use crate::parse::associated_type;
 use crate::span::SpanRange;
 use crate::value::{BinOp, Scalar, UnOp};
 
@@ -40,10 +41,9 @@ impl<'a> Infer<'a> {
                 self.written(&decl.ty)
             }
             ExprKind::Associated(_, ty, name) => {
-                match associated_constant(*ty, &name.to_string()) {
-                    Some(value) => Ty::Scalar(value.ty()),
-                    None => Ty::Error,
-                }
+                let of = self.written(ty);
+                self.pending.push(Pending::Constant { of: of.clone(), name, at: expr.span });
+                associated_type(&name.to_string()).map_or(of, Ty::Scalar)
             }
             ExprKind::Scope(..) | ExprKind::Order(..) => {
                 let message = "a scope or an order is an argument of an atomic";
@@ -65,11 +65,7 @@ impl<'a> Infer<'a> {
                 Ty::BOOL
             }
             ExprKind::Cast(inner, ty) => self.cast(inner, ty, expr.span),
-            ExprKind::From(to, _, inner) => {
-                let from = self.expr(inner);
-                self.pending.push(Pending::From { from, to: *to, at: expr.span });
-                Ty::Scalar(*to)
-            }
+            ExprKind::From(to, path, inner) => self.conversion(to, path, inner, expr.span),
             ExprKind::Index(base, index) => self.index(base, index),
             ExprKind::Field(base, member) => self.field(base, member),
             ExprKind::Tuple(elems) if elems.is_empty() => Ty::Unit,
@@ -243,6 +239,26 @@ impl<'a> Infer<'a> {
         }
         // `x as _` takes what the context wants, which is known when the cast is checked.
         self.pending.push(Pending::Cast { from, to: to.clone(), at });
+        to
+    }
+
+    /// `u64::from(x)`, `T::from_f32(x)`.
+    fn conversion(
+        &mut self,
+        to: &'a TyExpr,
+        path: &syn::Path,
+        inner: &'a Expr,
+        at: SpanRange,
+    ) -> Ty {
+        let (from, to) = (self.expr(inner), self.written(to));
+        if path.segments.last().is_some_and(|last| last.ident == "from_f32") {
+            self.expect(&Ty::Scalar(Scalar::F32), &from, inner.span);
+            let (ty, what) = (to.clone(), "from_f32".to_owned());
+            let help = "use the type of a number";
+            self.pending.push(Pending::Class { ty, class: Class::Number, what, help, at });
+        } else {
+            self.pending.push(Pending::From { from, to: to.clone(), at });
+        }
         to
     }
 

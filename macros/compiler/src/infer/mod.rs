@@ -41,8 +41,11 @@ pub struct Facts {
     pub consts: Vec<Option<Constant>>,
     /// The `if`s whose conditions are constant, with their values. The other branch has no types.
     pub folded: HashMap<NodeId, bool>,
-    /// Whether each shared array is declared in code that is compiled.
-    pub shared: Vec<bool>,
+    /// What is known of each shared array that is declared in code that is compiled: the type of
+    /// its elements.
+    pub shared: Vec<Option<hir::Scalar>>,
+    /// What each type parameter of a call is.
+    pub types: Vec<Option<hir::Scalar>>,
 }
 
 impl Facts {
@@ -53,7 +56,8 @@ impl Facts {
             locals: vec![hir::Ty::Error; ast.locals.len()],
             consts: vec![None; ast.consts.len()],
             folded: HashMap::new(),
-            shared: vec![true; ast.shared.len()],
+            shared: vec![None; ast.shared.len()],
+            types: vec![None; ast.types.len()],
         }
     }
 }
@@ -80,7 +84,9 @@ struct Infer<'a> {
     breaks: Vec<Option<Ty>>,
     pending: Vec<Pending<'a>>,
     folded: HashMap<NodeId, bool>,
-    shared: Vec<bool>,
+    /// Those in code that is compiled, with the types of their elements.
+    shared: Vec<Option<Ty>>,
+    types: Vec<Ty>,
     /// The size of the static shared arrays so far.
     shared_bytes: u64,
     /// Memory that a device function writes and may not, which was reported at the call.
@@ -105,7 +111,8 @@ pub fn infer(ast: &Ast, diags: &mut Diags) -> Facts {
         breaks: vec![None; ast.n_loops],
         pending: Vec::new(),
         folded: HashMap::new(),
-        shared: vec![false; ast.shared.len()],
+        shared: vec![None; ast.shared.len()],
+        types: vec![Ty::Error; ast.types.len()],
         shared_bytes: 0,
         excused: Vec::new(),
         excused_maps: Vec::new(),
@@ -215,6 +222,7 @@ impl<'a> Infer<'a> {
                     None => Ty::Error,
                 }
             }
+            TyExprKind::Param(id, _) => self.types[id.0].clone(),
             TyExprKind::Infer => self.fresh(),
             TyExprKind::Error => Ty::Error,
         }
@@ -300,14 +308,23 @@ impl<'a> Infer<'a> {
 
     /// A shared array that is declared in code that is compiled.
     fn shared_array(&mut self, id: hir::SharedId) {
+        let decl = &self.ast.shared[id.0];
+        let elem = self.written(&decl.elem);
+        self.shared[id.0] = Some(elem.clone());
+        if let Some(len) = decl.len.and_then(|len| self.length(len)) {
+            self.pending.push(Pending::Shared { id, elem, len });
+        }
+    }
+
+    /// The size of a shared array, whose type is known.
+    fn shared_size(&mut self, id: hir::SharedId, elem: &Ty, len: u32) {
         // What the largest device gives a block; the launch compares with the device at hand.
         const LIMIT: u64 = 227 * 1024;
         let decl = &self.ast.shared[id.0];
-        self.shared[id.0] = true;
-        let Some(len) = decl.len.and_then(|len| self.length(len)) else { return };
+        let Ty::Scalar(elem) = self.vars.shallow(elem) else { return };
         let before = self.shared_bytes;
         self.shared_bytes = before.next_multiple_of(u64::from(decl.align))
-            + u64::from(len) * u64::from(decl.elem.bytes());
+            + u64::from(len) * u64::from(elem.bytes());
         if before <= LIMIT && self.shared_bytes > LIMIT {
             let message = format!(
                 "shared memory is at most {LIMIT} bytes per block; with this array it is {}",
@@ -350,8 +367,12 @@ impl<'a> Infer<'a> {
             ConstState::Done(value) => value,
             ConstState::Open | ConstState::Active => None,
         });
-        let (folded, shared) = (std::mem::take(&mut self.folded), std::mem::take(&mut self.shared));
-        Facts { nodes, locals, consts: consts.collect(), folded, shared }
+        let consts = consts.collect();
+        let scalar = |ty: &Ty| self.vars.finish(ty).and_then(|ty| ty.scalar());
+        let shared = self.shared.iter().map(|elem| elem.as_ref().and_then(scalar)).collect();
+        let types = self.types.iter().map(scalar).collect();
+        let folded = std::mem::take(&mut self.folded);
+        Facts { nodes, locals, consts, folded, shared, types }
     }
 
     fn loop_type(&mut self, id: LoopId) -> Option<Ty> {

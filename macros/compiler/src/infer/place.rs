@@ -12,17 +12,17 @@ use crate::value::{BinOp, Scalar};
 
 impl<'a> Infer<'a> {
     /// The type of an element of memory, and whether it can be written.
-    pub(super) fn memory(&mut self, memory: Memory) -> (Scalar, bool) {
+    pub(super) fn memory(&mut self, memory: Memory) -> (Ty, bool) {
         match memory {
             Memory::Slice(id) => match self.ast.signature.params[id.0].kind {
                 ParamKind::Slice { elem, mutable } => {
-                    (elem, mutable || self.excused.contains(&memory))
+                    (Ty::Scalar(elem), mutable || self.excused.contains(&memory))
                 }
                 ParamKind::Scalar { .. } | ParamKind::TensorMap { .. } => {
                     unreachable!("`parse` names slices alone so")
                 }
             },
-            Memory::Shared(id) => (self.ast.shared[id.0].elem, true),
+            Memory::Shared(id) => (self.shared[id.0].clone().unwrap_or(Ty::Error), true),
         }
     }
 
@@ -37,7 +37,7 @@ impl<'a> Infer<'a> {
                 },
             };
             self.index_value(index, of);
-            return Ty::Scalar(elem);
+            return elem;
         }
         let ty = self.known(base);
         match ty {
@@ -170,6 +170,7 @@ impl<'a> Infer<'a> {
                     let (elem, mutable) = self.memory(*memory);
                     if !mutable {
                         let message = format!("the slice `{name}` cannot be written");
+                        let elem = self.vars.spell(&elem);
                         let help = format!("make the parameter `{name}: &mut [{elem}]`");
                         self.error(Code::WriteToShared, place.span, message, help);
                     }

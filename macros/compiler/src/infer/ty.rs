@@ -163,6 +163,17 @@ impl Vars {
         }
     }
 
+    /// The same for one hole.
+    pub(super) fn default_literal(&mut self, ty: &Ty) {
+        let default = match self.kind(ty) {
+            Some(Kind::Int) => Scalar::I32,
+            Some(Kind::Float) => Scalar::F32,
+            Some(Kind::Any) | None => return,
+        };
+        // The hole takes every type of its kind.
+        let _ = self.unify(ty, &Ty::Scalar(default));
+    }
+
     /// The type as messages show it.
     pub(super) fn show(&self, ty: &Ty) -> String {
         match self.shallow(ty) {
@@ -176,7 +187,7 @@ impl Vars {
         }
     }
 
-    fn spell(&self, ty: &Ty) -> String {
+    pub(super) fn spell(&self, ty: &Ty) -> String {
         match self.shallow(ty) {
             Ty::Var(_) => match self.kind(ty) {
                 Some(Kind::Int) => "{integer}".to_owned(),

@@ -4,6 +4,7 @@
 //! and types (`infer`), the rustdoc'd Rust functions that rustc and rust-analyzer see (`shims`),
 //! the page `docs/src/intrinsics.md` (`page`) and, through [`Op`], an exhaustive match in `lower`.
 
+mod classes;
 mod page;
 mod shims;
 mod sig;

@@ -9,20 +9,19 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
 use super::{Class, Kind, Row, SigTy, rows};
-use crate::fragment::sum_of;
 use crate::hir::Vector;
 use crate::value::Scalar;
 
 /// All of them.
 pub fn shims() -> TokenStream {
-    let classes = Class::ALL.into_iter().filter_map(class);
+    let classes = super::classes::traits();
     let vectors = vector_types().map(vector);
     let free = rows().filter(|row| row.kind.is_free()).map(function);
     let fast = rows().filter(|row| row.kind == Kind::Fast).map(function);
     let extensions = rows().filter(|row| row.kind == Kind::Extension).map(method);
     let halves = rows().filter(|row| is_half_method(row)).map(method);
     quote! {
-        #(#classes)*
+        #classes
         #(#vectors)*
         #(#free)*
 
@@ -52,43 +51,6 @@ fn vector_types() -> impl Iterator<Item = Vector> {
     Scalar::ALL
         .into_iter()
         .flat_map(|elem| [2, 4, 8, 16].into_iter().filter_map(move |n| Vector::new(elem, n)))
-}
-
-fn class(class: Class) -> Option<TokenStream> {
-    if class == Class::ConstU8 {
-        return None;
-    }
-    let name = format_ident!("{}", class.name());
-    let doc = format!("What is {}.", class.words());
-    let message = format!("`{{Self}}` is not {}", class.words());
-    let bound = match class {
-        Class::Scalar => quote!(sealed::Sealed + Copy + 'static),
-        _ => quote!(Scalar),
-    };
-    let members = Scalar::ALL.into_iter().filter(|scalar| class.contains(*scalar));
-    if class == Class::MmaFactor {
-        let impls = members.map(|scalar| {
-            let [member, sum] = [scalar, sum_of(scalar)].map(|it| format_ident!("{}", it.name()));
-            quote!(impl MmaFactor for #member { type Sum = #sum; })
-        });
-        return Some(quote! {
-            #[doc = #doc]
-            #[diagnostic::on_unimplemented(message = #message)]
-            pub trait MmaFactor: Scalar {
-                /// The type in which products are summed.
-                type Sum: Scalar;
-            }
-            #(#impls)*
-        });
-    }
-    let bound = if class == Class::WgmmaFactor { quote!(MmaFactor) } else { bound };
-    let members = members.map(|scalar| format_ident!("{}", scalar.name()));
-    Some(quote! {
-        #[doc = #doc]
-        #[diagnostic::on_unimplemented(message = #message)]
-        pub trait #name: #bound {}
-        #(impl #name for #members {})*
-    })
 }
 
 fn vector(vector: Vector) -> TokenStream {
@@ -170,7 +132,7 @@ fn function(row: &'static Row) -> TokenStream {
 }
 
 /// A method of a trait, whose first generic parameter is `Self`.
-fn method(row: &'static Row) -> TokenStream {
+pub(super) fn method(row: &'static Row) -> TokenStream {
     let (docs, name) = (docs(row), format_ident!("{}", row.name));
     let (params, ret) = (params(&row.params[1..]), ret(row));
     let names: Vec<_> = row.params[1..].iter().map(|(name, _)| format_ident!("{name}")).collect();

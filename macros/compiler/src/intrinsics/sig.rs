@@ -73,6 +73,21 @@ impl Class {
         Self::ConstU8,
     ];
 
+    /// Those that can bound a type parameter of a function.
+    pub fn bounds() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|class| *class != Self::ConstU8)
+    }
+
+    /// Those that contain every member of this one, and more.
+    pub fn supersets(self) -> impl Iterator<Item = Self> {
+        let size =
+            |class: Self| Scalar::ALL.into_iter().filter(move |ty| class.contains(*ty)).count();
+        Self::bounds().filter(move |class| {
+            let all = Scalar::ALL.into_iter().all(|ty| !self.contains(ty) || class.contains(ty));
+            all && size(self) < size(*class)
+        })
+    }
+
     /// The name, which is also that of the trait.
     pub const fn name(self) -> &'static str {
         match self {

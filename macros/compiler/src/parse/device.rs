@@ -10,12 +10,13 @@ use super::pat::At;
 use super::scope::{Def, Scopes};
 use super::{Parser, Returns};
 use crate::ast::{
-    ConstDecl, ConstId, Expr, ExprKind, Inline, InlineArg, MapTy, Return, TyExpr, TyExprKind,
+    ConstDecl, ConstId, Expr, ExprKind, Inline, InlineArg, MapExpr, Return, TyExpr, TyExprKind,
 };
 use crate::diag::Code;
 use crate::hir::{LoopId, Memory, Param, ParamId, ParamKind};
 use crate::link::{Item, Kind};
 use crate::span::SpanRange;
+use crate::value::Scalar;
 
 /// What the caller of a device function goes on with.
 struct Caller {
@@ -117,7 +118,16 @@ impl Parser<'_, '_> {
         };
         let body = self.block(&function.block);
         (self.scopes, self.returns) = (caller.scopes, caller.returns);
-        Inline { path, open: generics.open, written: generics.written, args, label, ret, body }
+        Inline {
+            path,
+            types: generics.types,
+            open: generics.open,
+            written: generics.written,
+            args,
+            label,
+            ret,
+            body,
+        }
     }
 
     fn enter_device(&mut self, label: LoopId) -> Caller {
@@ -147,7 +157,7 @@ impl Parser<'_, '_> {
         let expr = arg.map(dereferenced);
         let def = match &expr {
             None => {
-                let kind = ParamKind::Slice { elem, mutable };
+                let kind = ParamKind::Slice { elem: known(&elem), mutable };
                 Def::Memory(Memory::Slice(self.device_param(&name, kind)))
             }
             Some(arg) => self.memory_of(arg, &name),
@@ -170,7 +180,7 @@ impl Parser<'_, '_> {
     }
 
     /// A parameter that is a tensor map.
-    fn device_map(&mut self, pat: &Pat, ty: MapTy, arg: Option<Expr>) -> Option<InlineArg> {
+    fn device_map(&mut self, pat: &Pat, ty: MapExpr, arg: Option<Expr>) -> Option<InlineArg> {
         let Pat::Ident(name) = pat else {
             let message = "a parameter that is a tensor map is a name";
             self.error(Code::BadParameter, SpanRange::of(pat), message, "give it a name");
@@ -180,7 +190,8 @@ impl Parser<'_, '_> {
         let expr = arg.map(dereferenced);
         let def = match expr.as_ref().map(|arg| (&arg.kind, arg.span)) {
             None => {
-                let MapTy { elem, rank, mutable } = ty;
+                let MapExpr { elem, rank, mutable } = &ty;
+                let (elem, rank, mutable) = (known(elem), *rank, *mutable);
                 let kind = ParamKind::TensorMap { elem, rank, mutable };
                 Def::Map(self.device_param(&name, kind))
             }
@@ -255,6 +266,15 @@ impl Parser<'_, '_> {
     pub(super) fn device_return(&mut self, target: LoopId, value: Option<&syn::Expr>) -> ExprKind {
         let value = value.map(|value| Box::new(self.expr(value)));
         ExprKind::Return(Some(Return { target, value }))
+    }
+}
+
+/// The type of an element of a parameter. A function with type parameters gets its types where it
+/// is called, and stands with others until then.
+fn known(elem: &TyExpr) -> Scalar {
+    match elem.kind {
+        TyExprKind::Scalar(elem) => elem,
+        _ => Scalar::F32,
     }
 }
 

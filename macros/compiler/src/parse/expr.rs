@@ -173,7 +173,7 @@ impl Parser<'_, '_> {
             self.error(Code::UnknownMethod, SpanRange::of(turbofish), message, "leave them out");
         }
         let name = call.method.to_string();
-        let known = name == "len" || intrinsics::method(&name).is_some();
+        let known = matches!(&*name, "len" | "to_f32") || intrinsics::method(&name).is_some();
         if !known {
             let methods = intrinsics::rows().filter(|row| row.kind.is_method());
             let help = match nearest(&name, methods.map(|row| row.name)) {

@@ -1,19 +1,24 @@
 //! Generic parameters of device functions, and what a call says of them.
 
-use syn::{GenericArgument, GenericParam, ItemFn, PathArguments};
+use proc_macro2::Ident;
+use syn::{GenericArgument, GenericParam, ItemFn, PathArguments, TypeParam, TypeParamBound};
 
 use super::Parser;
 use super::scope::Def;
-use crate::ast::{ConstDecl, ConstId};
+use crate::ast::{ConstDecl, ConstId, TyExpr, TyExprKind, TypeDecl, TypeId};
 use crate::diag::Code;
-use crate::instances::{Arg, Instance};
+use crate::instances::{Arg, Instance, Is};
+use crate::intrinsics::Class;
 use crate::span::SpanRange;
+use crate::value::Scalar;
 
 /// What the generic parameters of a device function mean in its body.
 #[derive(Default)]
 pub(super) struct Generics {
     /// Their names.
     pub(super) names: Vec<(String, Def)>,
+    /// The types.
+    pub(super) types: Vec<TypeId>,
     /// The constants that the call does not write.
     pub(super) open: Vec<ConstId>,
     /// The others.
@@ -22,16 +27,47 @@ pub(super) struct Generics {
 
 impl Parser<'_, '_> {
     /// The parameters of a generic kernel in an instance.
-    pub(super) fn instance(&mut self, instance: &Instance) -> Vec<ConstId> {
-        let constant = |arg: &Arg| {
-            let (ident, ty) = (Some(arg.ident.clone()), self.ty(&arg.ty));
-            let expr = self.const_expr(&arg.expr);
-            let span = expr.span;
-            let id = self.declare_const(ConstDecl { ident, ty, expr: Some(expr), span });
-            self.scopes.define(arg.ident.to_string(), Def::Const(id));
-            id
-        };
-        instance.args.iter().map(constant).collect()
+    pub(super) fn instance(&mut self, instance: &Instance) -> (Vec<ConstId>, Vec<(Ident, Scalar)>) {
+        let (mut consts, mut aliases) = (Vec::new(), Vec::new());
+        for Arg { ident, is } in &instance.args {
+            let def = match is {
+                Is::Type(scalar) => {
+                    aliases.push((ident.clone(), *scalar));
+                    Def::Alias(*scalar)
+                }
+                Is::Const { ty, expr, value: _ } => {
+                    let (ty, expr) = (self.ty(ty), self.const_expr(expr));
+                    let (name, span) = (Some(ident.clone()), expr.span);
+                    let decl = ConstDecl { ident: name, ty, expr: Some(expr), span };
+                    consts.push(self.declare_const(decl));
+                    Def::Const(consts[consts.len() - 1])
+                }
+            };
+            self.scopes.define(ident.to_string(), def);
+        }
+        (consts, aliases)
+    }
+
+    /// The classes that a type parameter is bound by. What is no class is reported.
+    pub(super) fn bounds(&mut self, param: &TypeParam) -> Vec<Class> {
+        let mut classes = Vec::new();
+        for bound in &param.bounds {
+            match class_of(bound) {
+                Some(class) => classes.push(class),
+                None => {
+                    let message = "a type parameter is bound by classes of scalars";
+                    let help = format!("they are {}", class_names());
+                    self.error(Code::BadSignature, SpanRange::of(bound), message, help);
+                }
+            }
+        }
+        if param.bounds.is_empty() {
+            let name = &param.ident;
+            let message = format!("nothing says which types `{name}` may be");
+            let help = format!("bound it: `{name}: Float`, `{name}: Int`, `{name}: Scalar`");
+            self.error(Code::BadSignature, name.span(), message, help);
+        }
+        classes
     }
 
     /// The parameters of a device function that is checked by itself: nothing is known of them.
@@ -81,8 +117,12 @@ impl Parser<'_, '_> {
         arg: Option<&GenericArgument>,
         generics: &mut Generics,
     ) {
-        // The others are reported where the function is defined.
-        let GenericParam::Const(param) = param else { return };
+        let param = match param {
+            GenericParam::Const(param) => param,
+            GenericParam::Type(param) => return self.type_parameter(param, arg, generics),
+            // Reported where the function is defined.
+            GenericParam::Lifetime(_) => return,
+        };
         let expr = arg.and_then(|arg| self.const_argument(arg));
         let is_open = expr.is_none();
         let span = expr.as_ref().map_or(param.ident.span().into(), |expr| expr.span);
@@ -94,6 +134,29 @@ impl Parser<'_, '_> {
         } else {
             generics.written.push(id);
         }
+    }
+
+    fn type_parameter(
+        &mut self,
+        param: &TypeParam,
+        arg: Option<&GenericArgument>,
+        generics: &mut Generics,
+    ) {
+        let written = match arg {
+            None | Some(GenericArgument::Type(syn::Type::Infer(_))) => None,
+            Some(GenericArgument::Type(ty)) => Some(self.ty(ty)),
+            Some(other) => {
+                let span = SpanRange::of(other);
+                self.error(Code::BadArgument, span, "a type is wanted here", "write `f32`");
+                Some(TyExpr { kind: TyExprKind::Error, span })
+            }
+        };
+        // What is no class was reported where the function is defined.
+        let bounds = param.bounds.iter().filter_map(class_of).collect();
+        self.types.push(TypeDecl { ident: param.ident.clone(), bounds, written });
+        let id = TypeId(self.types.len() - 1);
+        generics.names.push((param.ident.to_string(), Def::Type(id)));
+        generics.types.push(id);
     }
 
     /// A constant in `::<..>`; `None` for `_`.
@@ -114,6 +177,18 @@ impl Parser<'_, '_> {
             }
         }
     }
+}
+
+/// The class that a bound names.
+pub(crate) fn class_of(bound: &TypeParamBound) -> Option<Class> {
+    let TypeParamBound::Trait(bound) = bound else { return None };
+    let last = bound.path.segments.last()?;
+    Class::bounds().find(|class| last.ident == class.name() && last.arguments.is_none())
+}
+
+fn class_names() -> String {
+    let names = Class::bounds().map(|class| format!("`{}`", class.name()));
+    names.collect::<Vec<_>>().join(", ")
 }
 
 /// The names of the generic parameters.

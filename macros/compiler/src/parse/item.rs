@@ -9,7 +9,7 @@ use syn::{
 
 use super::scope::Def;
 use super::{Parser, Returns};
-use crate::ast::{Block, LocalDecl, MapTy, TyExprKind};
+use crate::ast::{Block, LocalDecl, MapExpr, TyExpr, TyExprKind};
 use crate::diag::{Code, Diag, Diags};
 use crate::hir::{Memory, Options, Param, ParamId, ParamKind, Signature};
 use crate::instances::Instance;
@@ -95,7 +95,11 @@ impl Parser<'_, '_> {
         for param in &sig.generics.params {
             let (what, help) = match param {
                 GenericParam::Lifetime(_) => ("has no lifetimes", "write `&[T]` without one"),
-                GenericParam::Type(_) => ("has no generic types", "write one for each type"),
+                GenericParam::Type(param) => {
+                    // What is wrong with the bounds is reported here, and not at each call.
+                    self.bounds(param);
+                    continue;
+                }
                 GenericParam::Const(_) => continue,
             };
             self.bad_signature(noun, param, what, help);
@@ -116,7 +120,10 @@ impl Parser<'_, '_> {
         for param in &sig.generics.params {
             let (what, help) = match param {
                 GenericParam::Lifetime(_) => ("has no lifetimes", "write `&[T]` without one"),
-                GenericParam::Type(_) => ("has no generic types", "write one kernel per type"),
+                GenericParam::Type(param) => {
+                    self.bounds(param);
+                    continue;
+                }
                 GenericParam::Const(_) => continue,
             };
             self.bad_signature(noun, param, what, help);
@@ -151,10 +158,7 @@ impl Parser<'_, '_> {
             self.error(Code::BadParameter, at, message, "rename one of them");
             return None;
         }
-        // A generic type was reported where it is declared.
-        let known = !mentions(&input.ty, generic);
-        let kind = if known { self.param_kind(id, name, &input.ty) } else { None };
-        let Some(kind) = kind else {
+        let Some(kind) = self.param_kind(id, name, &input.ty) else {
             self.scopes.define(name.ident.to_string(), Def::Error);
             return None;
         };
@@ -162,20 +166,21 @@ impl Parser<'_, '_> {
             name: name.ident.clone(),
             attrs: input.attrs.clone(),
             written: input.ty.to_token_stream(),
-            generic: None,
+            generic: mentioned(&input.ty, generic),
             kind,
         })
     }
 
     fn param_kind(&mut self, id: ParamId, name: &syn::PatIdent, ty: &Type) -> Option<ParamKind> {
         let text = name.ident.to_string();
-        if let Some(MapTy { elem, rank, mutable }) = self.tensor_map(ty)? {
+        if let Some(MapExpr { elem, rank, mutable }) = self.tensor_map(ty)? {
             if let Some(token) = &name.mutability {
                 let help = "remove it; `&mut TensorMap<T, 2>` makes the tensor writable";
                 let message = "a tensor map is not `mut`";
                 self.error(Code::BadParameter, token.span, message, help);
             }
             self.scopes.define(text, Def::Map(id));
+            let elem = known(elem);
             return Some(ParamKind::TensorMap { elem, rank, mutable });
         }
         if let Some((elem, mutable)) = self.slice(ty)? {
@@ -185,6 +190,7 @@ impl Parser<'_, '_> {
                 self.error(Code::BadParameter, token.span, message, help);
             }
             self.scopes.define(text, Def::Memory(Memory::Slice(id)));
+            let elem = known(elem);
             return Some(ParamKind::Slice { elem, mutable });
         }
         let TyExprKind::Scalar(ty) = self.ty_or(ty, Code::BadParameter, PARAMETER_HELP)?.kind
@@ -205,7 +211,7 @@ impl Parser<'_, '_> {
 
     /// What the type of a tensor map says. `Some(None)` for a type that is none, `None` for one
     /// that was reported.
-    pub(super) fn tensor_map(&mut self, ty: &Type) -> Option<Option<MapTy>> {
+    pub(super) fn tensor_map(&mut self, ty: &Type) -> Option<Option<MapExpr>> {
         let reference = match ty {
             Type::Group(group) => return self.tensor_map(&group.elem),
             Type::Paren(paren) => return self.tensor_map(&paren.elem),
@@ -233,10 +239,12 @@ impl Parser<'_, '_> {
             return None;
         };
         let mutable = reference.mutability.is_some();
-        match self.ty_or(elem, Code::BadParameter, TENSOR_MAP_HELP)?.kind {
+        let elem_ty = self.ty_or(elem, Code::BadParameter, TENSOR_MAP_HELP)?;
+        match elem_ty.kind {
             TyExprKind::Scalar(elem) if elem != Scalar::Bool => {
-                Some(Some(MapTy { elem, rank, mutable }))
+                Some(Some(MapExpr { elem: elem_ty, rank, mutable }))
             }
+            TyExprKind::Param(..) => Some(Some(MapExpr { elem: elem_ty, rank, mutable })),
             _ => {
                 let message = "the elements of a tensor map are numbers";
                 self.error(Code::BadParameter, SpanRange::of(elem), message, TENSOR_MAP_HELP);
@@ -247,7 +255,7 @@ impl Parser<'_, '_> {
 
     /// The element type of a slice parameter and whether it is writable. `Some(None)` for a type
     /// that is no slice, `None` for one that was reported.
-    pub(super) fn slice(&mut self, ty: &Type) -> Option<Option<(Scalar, bool)>> {
+    pub(super) fn slice(&mut self, ty: &Type) -> Option<Option<(TyExpr, bool)>> {
         let (target, mutable) = match ty {
             Type::Group(group) => return self.slice(&group.elem),
             Type::Paren(paren) => return self.slice(&paren.elem),
@@ -272,8 +280,9 @@ impl Parser<'_, '_> {
             self.error(Code::BadParameter, SpanRange::of(ty), message, PARAMETER_HELP);
             return None;
         };
-        match self.ty_or(&slice.elem, Code::BadParameter, PARAMETER_HELP)?.kind {
-            TyExprKind::Scalar(elem) => Some(Some((elem, mutable))),
+        let elem = self.ty_or(&slice.elem, Code::BadParameter, PARAMETER_HELP)?;
+        match elem.kind {
+            TyExprKind::Scalar(_) | TyExprKind::Param(..) => Some(Some((elem, mutable))),
             _ => {
                 let message = "the elements of a slice are scalars";
                 self.error(Code::BadParameter, SpanRange::of(ty), message, PARAMETER_HELP);
@@ -283,13 +292,34 @@ impl Parser<'_, '_> {
     }
 }
 
-/// Whether a type names one of the generic parameters.
-fn mentions(ty: &Type, generic: &[&Ident]) -> bool {
+/// A type of a kernel, whose type parameters are known in its instance.
+fn known(ty: TyExpr) -> Scalar {
+    match ty.kind {
+        TyExprKind::Scalar(scalar) => scalar,
+        _ => unreachable!("the elements of memory are scalars"),
+    }
+}
+
+/// The type parameter that a type, or that of its elements, is.
+fn mentioned(ty: &Type, generic: &[&Ident]) -> Option<Ident> {
     match ty {
-        Type::Path(path) => path.path.get_ident().is_some_and(|name| generic.contains(&name)),
-        Type::Reference(reference) => mentions(&reference.elem, generic),
-        Type::Ptr(pointer) => mentions(&pointer.elem, generic),
-        Type::Slice(slice) => mentions(&slice.elem, generic),
-        _ => false,
+        Type::Path(path) => {
+            let last = path.path.segments.last()?;
+            match &last.arguments {
+                PathArguments::AngleBracketed(args) => match args.args.first()? {
+                    GenericArgument::Type(elem) => mentioned(elem, generic),
+                    _ => None,
+                },
+                PathArguments::None | PathArguments::Parenthesized(_) => {
+                    generic.contains(&&last.ident).then(|| last.ident.clone())
+                }
+            }
+        }
+        Type::Reference(reference) => mentioned(&reference.elem, generic),
+        Type::Ptr(pointer) => mentioned(&pointer.elem, generic),
+        Type::Slice(slice) => mentioned(&slice.elem, generic),
+        Type::Group(group) => mentioned(&group.elem, generic),
+        Type::Paren(paren) => mentioned(&paren.elem, generic),
+        _ => None,
     }
 }

@@ -9,11 +9,11 @@ use syn::{LitInt, LitStr, Token};
 
 use super::Parser;
 use super::scope::Def;
-use crate::ast::{Expr, ExprKind, SharedDecl, Stmt, TyExprKind};
+use crate::ast::{Expr, ExprKind, SharedDecl, Stmt, TyExpr, TyExprKind};
 use crate::diag::{Code, nearest};
 use crate::hir::{Memory, SharedId};
 use crate::span::SpanRange;
-use crate::value::{BinOp, Scalar};
+use crate::value::BinOp;
 
 const MACROS: [&str; 6] =
     ["shared_mem", "dynamic_shared", "assert", "assert_eq", "assert_ne", "gpu_println"];
@@ -117,20 +117,21 @@ impl Parser<'_, '_> {
             self.error(Code::BadSharedMemory, whole(mac), message, help);
         }
         let name = ident.to_string();
-        let elem = elem.unwrap_or(Scalar::F32);
+        let unknown = TyExpr { kind: TyExprKind::Error, span: whole(mac) };
+        let elem = elem.unwrap_or(unknown);
         self.shared.push(SharedDecl { ident, elem, len, align, span: whole(mac) });
         self.scopes.define(name, Def::Memory(Memory::Shared(id)));
         Stmt::Shared(id, span)
     }
 
-    fn dynamic_elem(&mut self, mac: &syn::Macro) -> Option<Scalar> {
+    fn dynamic_elem(&mut self, mac: &syn::Macro) -> Option<TyExpr> {
         let ty =
             self.macro_input(mac, Code::BadSharedMemory, DYNAMIC_HELP, |input| input.parse())?;
         self.shared_elem(&ty)
     }
 
     /// `T; N` or `T; N, align = 1024`.
-    fn static_array(&mut self, mac: &syn::Macro) -> Option<(Scalar, crate::ast::ConstId, u32)> {
+    fn static_array(&mut self, mac: &syn::Macro) -> Option<(TyExpr, crate::ast::ConstId, u32)> {
         let parse = |input: ParseStream<'_>| {
             let ty: syn::Type = input.parse()?;
             input.parse::<Token![;]>()?;
@@ -166,9 +167,10 @@ impl Parser<'_, '_> {
         }
     }
 
-    fn shared_elem(&mut self, ty: &syn::Type) -> Option<Scalar> {
-        match self.ty(ty).kind {
-            TyExprKind::Scalar(elem) => Some(elem),
+    fn shared_elem(&mut self, ty: &syn::Type) -> Option<TyExpr> {
+        let elem = self.ty(ty);
+        match elem.kind {
+            TyExprKind::Scalar(_) | TyExprKind::Param(..) => Some(elem),
             TyExprKind::Error => None,
             _ => {
                 let message = "the elements of a shared array are scalars";

@@ -25,7 +25,7 @@ use proc_macro2::TokenStream;
 
 use crate::ast::{
     Ast, Block, ConstDecl, ConstId, Expr, ExprKind, LocalDecl, NodeId, SharedDecl, Stmt, TyExpr,
-    TyExprKind,
+    TyExprKind, TypeDecl,
 };
 use crate::diag::{Code, Diag, Diags};
 use crate::hir::{LocalId, LoopId, Options, Param, Signature};
@@ -34,8 +34,9 @@ use crate::link::{Item, Linker};
 use crate::span::SpanRange;
 use scope::Scopes;
 
-pub use path::associated_constant;
+pub(crate) use generics::class_of;
 pub(crate) use path::is_constant_name;
+pub use path::{associated_constant, associated_type};
 
 /// The function under the attribute; `None` if it is no function, or a method.
 pub(crate) fn function(item: TokenStream, diags: &mut Diags) -> Option<syn::ItemFn> {
@@ -65,10 +66,10 @@ pub(crate) fn kernel(
     diags: &mut Diags,
 ) -> Ast {
     let mut cx = Parser::new(linker, diags);
-    let params = cx.instance(instance);
+    let (params, aliases) = cx.instance(instance);
     let signature = cx.signature(options, function, instance);
     let body = cx.body(&function.block);
-    Ast { params, ..cx.finish(signature, body) }
+    Ast { params, aliases, ..cx.finish(signature, body) }
 }
 
 /// Whether a function can be one of the device, going by its signature. If not, it is reported.
@@ -152,6 +153,7 @@ struct Parser<'a, 'b> {
     locals: Vec<LocalDecl>,
     shared: Vec<SharedDecl>,
     consts: Vec<ConstDecl>,
+    types: Vec<TypeDecl>,
     n_loops: usize,
     n_nodes: usize,
     returns: Returns,
@@ -169,6 +171,7 @@ impl<'a, 'b> Parser<'a, 'b> {
             locals: Vec::new(),
             shared: Vec::new(),
             consts: Vec::new(),
+            types: Vec::new(),
             n_loops: 0,
             n_nodes: 0,
             returns: Returns::Nothing,
@@ -179,9 +182,11 @@ impl<'a, 'b> Parser<'a, 'b> {
         Ast {
             signature,
             params: Vec::new(),
+            aliases: Vec::new(),
             locals: self.locals,
             shared: self.shared,
             consts: self.consts,
+            types: self.types,
             n_loops: self.n_loops,
             n_nodes: self.n_nodes,
             body,

@@ -41,18 +41,36 @@ const MATH: [(&str, f64); 19] = {
 };
 const CONSTANTS_HELP: &str = "kernels know constants of their own body, of the scalar types and \
                               those with `#[gpu_const]`";
-const INT_CONSTANTS: [&str; 3] = ["MIN", "MAX", "BITS"];
-const FLOAT_CONSTANTS: [&str; 7] =
-    ["INFINITY", "NEG_INFINITY", "NAN", "MIN", "MAX", "MIN_POSITIVE", "EPSILON"];
+const INT_CONSTANTS: [&str; 6] = ["MIN", "MAX", "BITS", "BYTES", "ZERO", "ONE"];
+const FLOAT_CONSTANTS: [&str; 11] = [
+    "INFINITY",
+    "NEG_INFINITY",
+    "NAN",
+    "MIN",
+    "MAX",
+    "MIN_POSITIVE",
+    "EPSILON",
+    "BITS",
+    "BYTES",
+    "ZERO",
+    "ONE",
+];
 
 /// `u32::MAX`, `f32::INFINITY`, `f32::consts::PI`: the constant of this name on the type.
 pub fn associated_constant(ty: Scalar, name: &str) -> Option<Value> {
+    match name {
+        "BITS" => return Some(Value::int(Scalar::U32, i128::from(ty.bits()))),
+        "BYTES" => return Some(Value::int(Scalar::U32, i128::from(ty.bytes()))),
+        "ZERO" if ty != Scalar::Bool => return Some(Value::from_bits(ty, 0)),
+        "ONE" if ty.is_int() => return Some(Value::int(ty, 1)),
+        "ONE" if ty.is_float() => return Some(Value::float(ty, 1.0)),
+        _ => {}
+    }
     if ty.is_int() {
         let (low, high) = ty.int_range();
         return match name {
             "MIN" => Some(Value::int(ty, low)),
             "MAX" => Some(Value::int(ty, high)),
-            "BITS" => Some(Value::int(Scalar::U32, i128::from(ty.bits()))),
             _ => None,
         };
     }
@@ -79,6 +97,20 @@ pub fn associated_constant(ty: Scalar, name: &str) -> Option<Value> {
         }
     };
     Some(Value::from_bits(ty, bits))
+}
+
+fn is_int_constant(name: &str) -> bool {
+    INT_CONSTANTS.contains(&name)
+}
+
+fn is_float_constant(name: &str) -> bool {
+    FLOAT_CONSTANTS.contains(&name)
+}
+
+/// The type of an associated constant, of which the type that it belongs to is not known yet:
+/// `None` for that type itself.
+pub fn associated_type(name: &str) -> Option<Scalar> {
+    matches!(name, "BITS" | "BYTES").then_some(Scalar::U32)
 }
 
 fn is_math(name: &str) -> bool {
@@ -159,25 +191,45 @@ impl Parser<'_, '_> {
         let kind = match names.as_slice() {
             ["Scope", name] => scope(name).map(|it| ExprKind::Scope(path.clone(), it)),
             ["Order", name] => order(name).map(|it| ExprKind::Order(path.clone(), it)),
-            [ty, name] | [ty, "consts", name] => Scalar::from_name(ty).and_then(|ty| {
-                let of_module = matches!(ty, Scalar::F32 | Scalar::F64) && is_math(name);
-                if of_module && names.len() == 2 {
-                    return None;
-                }
-                associated_constant(ty, name)?;
-                Some(ExprKind::Associated(path.clone(), ty, last?))
-            }),
+            [ty, name] | [ty, "consts", name] => {
+                self.associated(&path, ty, name).zip(last).map(|(kind, last)| {
+                    let ty = TyExpr { kind, span };
+                    ExprKind::Associated(path.clone(), ty, last)
+                })
+            }
             _ => None,
         };
         match kind {
             Some(kind) => self.node(kind, span),
             None if names.last().is_some_and(|last| is_constant_name(last))
-                && of_a_module(&names) =>
+                && of_a_module(&names)
+                && !self.is_type_parameter(names[0]) =>
             {
                 self.device_const(&path)
             }
             None => self.unknown_path(&names, span),
         }
+    }
+
+    fn is_type_parameter(&self, name: &str) -> bool {
+        matches!(self.scopes.find(name), Some(Ok(Def::Type(_) | Def::Alias(_))))
+    }
+
+    /// The type of `path`, whose constant `name` is one that there is.
+    fn associated(&self, path: &syn::Path, ty: &str, name: &str) -> Option<TyExprKind> {
+        let segments = path.segments.iter();
+        let ident = segments.map(|segment| &segment.ident).find(|ident| *ident == ty)?;
+        let kind = self.scalar_named(ident)?;
+        let exists = match &kind {
+            TyExprKind::Scalar(ty) => {
+                let of_module = matches!(ty, Scalar::F32 | Scalar::F64) && is_math(name);
+                let missing = of_module && path.segments.len() == 2;
+                !missing && associated_constant(*ty, name).is_some()
+            }
+            // What its bounds do not promise, rustc reports where the function is defined.
+            _ => is_int_constant(name) || is_float_constant(name),
+        };
+        exists.then_some(kind)
     }
 
     fn unknown_path(&mut self, names: &[&str], span: SpanRange) -> Expr {
@@ -216,6 +268,12 @@ impl Parser<'_, '_> {
             Some(Ok(Def::Memory(memory))) => ExprKind::Memory(memory, ident.clone()),
             Some(Ok(Def::Map(param))) => ExprKind::Map(param, ident.clone()),
             Some(Ok(Def::Const(id))) => ExprKind::Const(id, ident.clone().into()),
+            Some(Ok(Def::Type(_) | Def::Alias(_))) => {
+                let message = format!("`{name}` is a type, not a value");
+                let help = format!("use a constant of it, such as `{name}::ZERO`");
+                self.error(Code::WrongKind, ident.span(), message, help);
+                ExprKind::Error(Vec::new())
+            }
             Some(Ok(Def::Error)) => ExprKind::Error(Vec::new()),
             Some(Err(_)) => {
                 let message = format!("`{name}` is a variable, and a constant is wanted");
@@ -274,6 +332,7 @@ impl Parser<'_, '_> {
         match self.callee(path, &names) {
             Some(Callee::Row(row, on)) => {
                 let generics = self.generics(path, row);
+                let on = on.map(|kind| TyExpr { kind, span });
                 let kind = ExprKind::Call(Call { row, path: path.clone(), on, generics, args });
                 self.node(kind, span)
             }
@@ -288,15 +347,17 @@ impl Parser<'_, '_> {
                 }
                 None => self.error_node(span),
             },
-            Some(Callee::From(ty, ident)) if args.len() == 1 => {
+            Some(Callee::From(ty)) if args.len() == 1 => {
                 let arg = args.into_iter().next().map(Box::new);
-                let kind =
-                    arg.map_or(ExprKind::Error(vec![]), |arg| ExprKind::From(ty, ident, arg));
+                let ty = TyExpr { kind: ty, span };
+                let kind = arg
+                    .map_or(ExprKind::Error(vec![]), |arg| ExprKind::From(ty, path.clone(), arg));
                 self.node(kind, span)
             }
-            Some(Callee::From(..)) => {
-                let message = "`from` takes one value";
-                self.error(Code::WrongArity, span, message, "write `u64::from(x)`");
+            Some(Callee::From(_)) => {
+                let written = names.join("::");
+                let message = format!("`{written}` takes one value");
+                self.error(Code::WrongArity, span, message, format!("write `{written}(x)`"));
                 self.node(ExprKind::Error(args), span)
             }
             None if self.is_device_path(&names) => self.device_call(path, args, span),
@@ -311,7 +372,7 @@ impl Parser<'_, '_> {
     fn is_device_path(&self, names: &[&str]) -> bool {
         match names {
             [name] => !HOST_MACROS.contains(name),
-            _ => of_a_module(names),
+            _ => of_a_module(names) && !self.is_type_parameter(names[0]),
         }
     }
 
@@ -331,9 +392,10 @@ impl Parser<'_, '_> {
             let at = path.segments.len().checked_sub(2)?;
             return Some(Callee::Zero(kind, path.segments[at].clone()));
         }
-        let scalar = Scalar::from_name(ty)?;
-        if *name == "from" {
-            return Some(Callee::From(scalar, idents.first()?.clone()));
+        let scalar = self.scalar_named(idents.iter().find(|ident| *ident == *ty)?)?;
+        let is_param = matches!(scalar, TyExprKind::Param(..));
+        if *name == "from_f32" || *name == "from" && !is_param {
+            return Some(Callee::From(scalar));
         }
         let row = intrinsics::associated(name).or_else(|| intrinsics::method(name))?;
         Some(Callee::Row(row, Some(scalar)))
@@ -404,10 +466,10 @@ impl Parser<'_, '_> {
 
 /// What a called path means.
 enum Callee {
-    Row(&'static Row, Option<Scalar>),
+    Row(&'static Row, Option<TyExprKind>),
     Vector(Scalar, u32, Ident, Ident),
     Zero(FragmentKind, syn::PathSegment),
-    From(Scalar, Ident),
+    From(TyExprKind),
 }
 
 fn scope(name: &str) -> Option<Scope> {

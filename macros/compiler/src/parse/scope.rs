@@ -1,7 +1,8 @@
 //! What names mean at a point of the body.
 
-use crate::ast::ConstId;
+use crate::ast::{ConstId, TypeId};
 use crate::hir::{LocalId, LoopId, Memory, ParamId};
+use crate::value::Scalar;
 
 /// What a name means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +15,10 @@ pub(super) enum Def {
     Map(ParamId),
     /// A constant.
     Const(ConstId),
+    /// A type parameter of a device function.
+    Type(TypeId),
+    /// A type parameter of a kernel, in this instance.
+    Alias(Scalar),
     /// A parameter that was reported.
     Error,
 }
@@ -79,7 +84,10 @@ impl Scopes {
         let mut in_const = false;
         for scope in self.scopes.iter().rev() {
             if let Some((_, def)) = scope.names.iter().rev().find(|(known, _)| known == name) {
-                let visible = !in_const || matches!(def, Def::Const(_) | Def::Error);
+                let visible = match def {
+                    Def::Local(_) | Def::Memory(_) | Def::Map(_) => !in_const,
+                    Def::Const(_) | Def::Type(_) | Def::Alias(_) | Def::Error => true,
+                };
                 return Some(if visible { Ok(*def) } else { Err(*def) });
             }
             in_const |= scope.is_const;

@@ -1,8 +1,10 @@
 //! Types as they are written.
 
+use proc_macro2::Ident;
 use syn::{GenericArgument, PathArguments, Type, TypePath};
 
 use super::Parser;
+use super::scope::Def;
 use crate::ast::{ConstId, TyExpr, TyExprKind};
 use crate::diag::{Code, nearest};
 use crate::fragment::FragmentKind;
@@ -50,14 +52,27 @@ impl Parser<'_, '_> {
         Some(TyExpr { kind, span })
     }
 
+    /// The scalar type, or type parameter, of this name.
+    pub(super) fn scalar_named(&self, ident: &Ident) -> Option<TyExprKind> {
+        let name = ident.to_string();
+        match self.scopes.find(&name) {
+            Some(Ok(Def::Type(id))) => Some(TyExprKind::Param(id, ident.clone())),
+            Some(Ok(Def::Alias(scalar))) => Some(TyExprKind::Scalar(scalar)),
+            _ => Scalar::from_name(&name).map(TyExprKind::Scalar),
+        }
+    }
+
     fn named_ty(&mut self, path: &TypePath, code: Code, help: &str) -> Option<TyExprKind> {
         let segments = &path.path.segments;
         let name = segments.last().map(|last| last.ident.to_string()).unwrap_or_default();
         let plain = path.qself.is_none()
             && segments.iter().all(|segment| segment.arguments.is_none())
             && (segments.len() == 1 || matches!(name.as_str(), "f16" | "bf16"));
-        if plain && let Some(scalar) = Scalar::from_name(&name) {
-            return Some(TyExprKind::Scalar(scalar));
+        if plain
+            && let Some(last) = segments.last()
+            && let Some(kind) = self.scalar_named(&last.ident)
+        {
+            return Some(kind);
         }
         if plain && let Some((elem, lanes)) = vector(&name) {
             return Some(TyExprKind::Vector(elem, lanes));

@@ -4,14 +4,14 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 
 use super::Shadow;
-use crate::ast::{Block, ConstId, Expr, ExprKind};
+use crate::ast::{Block, ConstId, Expr, ExprKind, TyExpr, TyExprKind};
 
 impl Shadow<'_> {
     pub(super) fn const_item(&self, id: ConstId) -> TokenStream {
         let decl = &self.ast.consts[id.0];
         let Some(value) = &decl.expr else { return TokenStream::new() };
         let (name, ty, span) = (&decl.ident, self.ty(&decl.ty), decl.ty.span.start);
-        if self.is_generic && self.depends(value) {
+        if self.is_generic && (self.depends(value) || of_parameter(&decl.ty)) {
             // An item cannot use the parameters of the function around it.
             let value = self.expr(value);
             return quote_spanned!(span=> #[allow(non_snake_case)] let #name: #ty = #value;);
@@ -45,12 +45,13 @@ impl Shadow<'_> {
         self.is_generic && !is_param && self.depends(expr)
     }
 
-    /// Whether an expression mentions a const parameter.
+    /// Whether an expression mentions a generic parameter.
     fn depends(&self, expr: &Expr) -> bool {
         match &expr.kind {
             ExprKind::Const(id, _) => {
                 self.ast.consts[id.0].expr.as_ref().is_none_or(|value| self.depends(value))
             }
+            ExprKind::Associated(_, ty, _) => of_parameter(ty),
             ExprKind::Unary(_, _, inner)
             | ExprKind::Cast(inner, _)
             | ExprKind::From(_, _, inner)
@@ -76,7 +77,6 @@ impl Shadow<'_> {
             | ExprKind::Local(..)
             | ExprKind::Memory(..)
             | ExprKind::Map(..)
-            | ExprKind::Associated(..)
             | ExprKind::Scope(..)
             | ExprKind::Order(..)
             | ExprKind::Ref(..)
@@ -101,5 +101,19 @@ impl Shadow<'_> {
 
     fn tail_depends(&self, block: &Block) -> bool {
         block.tail.as_ref().is_some_and(|tail| self.depends(tail))
+    }
+}
+
+/// Whether a type mentions a type parameter.
+fn of_parameter(ty: &TyExpr) -> bool {
+    match &ty.kind {
+        TyExprKind::Param(..) => true,
+        TyExprKind::Array(elem, _) | TyExprKind::Fragment(_, elem, _) => of_parameter(elem),
+        TyExprKind::Tuple(elems) => elems.iter().any(of_parameter),
+        TyExprKind::Scalar(_)
+        | TyExprKind::Vector(..)
+        | TyExprKind::Unit
+        | TyExprKind::Infer
+        | TyExprKind::Error => false,
     }
 }

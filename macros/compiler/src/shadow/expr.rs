@@ -6,7 +6,7 @@ use quote::{quote, quote_spanned};
 use super::{Shadow, scalar, written};
 use crate::ast::{
     Adapter, Arm, Block, Call, Expr, ExprKind, For, Inline, InlineArg, Label, Lit, Member, Return,
-    TyExprKind,
+    TyExpr, TyExprKind,
 };
 use crate::hir::Ty;
 use crate::intrinsics::{Row, SigTy, method};
@@ -24,10 +24,10 @@ impl Shadow<'_> {
             ExprKind::Local(_, name) | ExprKind::Memory(_, name) | ExprKind::Map(_, name) => {
                 quote!(#name)
             }
-            ExprKind::Const(_, path)
-            | ExprKind::Associated(path, ..)
-            | ExprKind::Scope(path, _)
-            | ExprKind::Order(path, _) => quote!(#path),
+            ExprKind::Associated(path, ty, name) => self.associated(path, ty, name),
+            ExprKind::Const(_, path) | ExprKind::Scope(path, _) | ExprKind::Order(path, _) => {
+                quote!(#path)
+            }
             ExprKind::Unary(op, at, inner) => self.unary(*op, *at, inner, expr),
             ExprKind::Binary(op, at, left, right) => {
                 let (left, right) = (self.operand(left), self.operand(right));
@@ -46,6 +46,18 @@ impl Shadow<'_> {
         }
     }
 
+    /// A constant or function of a type. Those of our own traits are qualified: other traits that
+    /// the user imports may have some of the same name.
+    fn associated(&self, path: &syn::Path, ty: &TyExpr, name: &Ident) -> TokenStream {
+        let of = match name.to_string().as_str() {
+            "ZERO" | "ONE" | "from_f32" => quote!(Number),
+            "BITS" | "BYTES" => quote!(Scalar),
+            _ => return quote!(#path),
+        };
+        let ty = self.ty(ty);
+        quote_spanned!(name.span()=> <#ty as ::firesteel::dsl::#of>::#name)
+    }
+
     /// Casts, parts, aggregates and calls.
     fn compound(&self, expr: &Expr, span: Span) -> TokenStream {
         match &expr.kind {
@@ -58,13 +70,15 @@ impl Shadow<'_> {
                 };
                 self.cast(inner, to, &ty, span)
             }
-            ExprKind::From(to, name, inner) => {
+            ExprKind::From(ty, path, inner) => {
                 let inner = self.expr(inner);
-                if Self::is_half(*to) {
-                    quote_spanned!(span=> ::firesteel::dsl::#name::from(#inner))
-                } else {
-                    quote_spanned!(span=> #name::from(#inner))
-                }
+                let path = match path.segments.last() {
+                    Some(last) if last.ident == "from_f32" => {
+                        self.associated(path, ty, &last.ident)
+                    }
+                    Some(_) | None => of_half(path),
+                };
+                quote_spanned!(span=> #path(#inner))
             }
             ExprKind::Index(base, index) => self.index(base, index, span),
             ExprKind::Field(base, member) => self.field(base, member),
@@ -346,10 +360,8 @@ impl Shadow<'_> {
 
     fn call(&self, call: &Call, span: Span) -> TokenStream {
         let (path, args) = (&call.path, self.arguments(Some(call.row), 0, &call.args));
-        match (call.on.is_some_and(Self::is_half), path.segments.len()) {
-            (true, 2) => quote_spanned!(span=> ::firesteel::dsl::#path(#(#args),*)),
-            _ => quote_spanned!(span=> #path(#(#args),*)),
-        }
+        let path = of_half(path);
+        quote_spanned!(span=> #path(#(#args),*))
     }
 
     /// A device function is an ordinary function to rustc.
@@ -383,6 +395,20 @@ impl Shadow<'_> {
         };
         args.iter().enumerate().map(one).collect()
     }
+}
+
+/// A path with the types `f16` and `bf16` found, whatever the user imports.
+fn of_half(path: &syn::Path) -> TokenStream {
+    match path.segments.first() {
+        Some(first) if path.segments.len() == 2 && is_half_name(&first.ident) => {
+            quote_spanned!(first.ident.span()=> ::firesteel::dsl::#path)
+        }
+        Some(_) | None => quote!(#path),
+    }
+}
+
+fn is_half_name(name: &Ident) -> bool {
+    Scalar::from_name(&name.to_string()).is_some_and(Shadow::is_half)
 }
 
 fn label(label: &Label) -> TokenStream {

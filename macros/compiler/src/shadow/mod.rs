@@ -22,7 +22,9 @@ use std::cell::Cell;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 
-use crate::ast::{Ast, Expr, ExprKind, InlineArg, MapTy, Stmt, TyExprKind};
+use syn::GenericParam;
+
+use crate::ast::{Ast, Expr, ExprKind, InlineArg, Stmt, TyExprKind};
 use crate::hir::{ParamKind, SpanRange, Ty};
 use crate::infer::Facts;
 use crate::value::Scalar;
@@ -67,10 +69,15 @@ pub(crate) fn shadow(ast: &Ast, facts: &Facts, show: Show) -> TokenStream {
     let cfg = show.editor_only.then(|| quote!(#[cfg(rust_analyzer)]));
     let quiet = show.quiet.then(|| quote!(#[allow(warnings)]));
     let constants = ast.params.iter().map(|id| cx.const_item(*id));
+    let aliases = ast.aliases.iter().map(|(name, ty)| {
+        let ty = scalar(*ty, name.span());
+        quote!(type #name = #ty;)
+    });
     quote! {
         #[allow(unexpected_cfgs)]
         const _: () = {
             #(#[allow(dead_code)] #constants)*
+            #(#[allow(dead_code)] #aliases)*
             #cfg
             #quiet
             #[allow(
@@ -138,9 +145,16 @@ pub(crate) fn function(
 impl Shadow<'_> {
     /// The generic parameters of a device function.
     fn generics(&self, generics: &syn::Generics) -> TokenStream {
-        let params = generics.const_params().map(|param| {
-            let (name, ty) = (&param.ident, &param.ty);
-            quote!(const #name: #ty)
+        let params = generics.params.iter().filter_map(|param| match param {
+            GenericParam::Const(param) => {
+                let (name, ty) = (&param.ident, &param.ty);
+                Some(quote!(const #name: #ty))
+            }
+            GenericParam::Type(param) => {
+                let (name, bounds) = (&param.ident, param.bounds.iter().filter_map(bound));
+                Some(quote!(#name: #(#bounds)+*))
+            }
+            GenericParam::Lifetime(_) => None,
         });
         quote!(<#(#params),*>)
     }
@@ -153,11 +167,13 @@ impl Shadow<'_> {
                 quote!(#pat: #ty)
             }
             InlineArg::Memory { name, elem, mutable, .. } => {
-                let elem = scalar(*elem, name.span());
+                let elem = self.ty(elem);
                 let mutable = mutable.then(|| quote!(mut));
                 quote_spanned!(name.span()=> #name: &#mutable ::firesteel::dsl::Slice<#elem>)
             }
-            InlineArg::Map { name, ty, .. } => map_param(name, *ty, name.span()),
+            InlineArg::Map { name, ty, .. } => {
+                map_param(name, (self.ty(&ty.elem), ty.rank, ty.mutable), name.span())
+            }
         }
     }
 
@@ -177,16 +193,25 @@ impl Shadow<'_> {
                 quote_spanned!(span=> #name: &#mutable ::firesteel::dsl::Slice<#elem>)
             }
             ParamKind::TensorMap { elem, rank, mutable } => {
-                map_param(name, MapTy { elem, rank, mutable }, span)
+                map_param(name, (scalar(elem, span), rank, mutable), span)
             }
         }
     }
 }
 
-fn map_param(name: &Ident, MapTy { elem, rank, mutable }: MapTy, span: Span) -> TokenStream {
-    let (elem, rank) = (scalar(elem, span), rank as usize);
-    let mutable = mutable.then(|| quote!(mut));
+fn map_param(
+    name: &Ident,
+    (elem, rank, mutable): (TokenStream, u32, bool),
+    span: Span,
+) -> TokenStream {
+    let (rank, mutable) = (rank as usize, mutable.then(|| quote!(mut)));
     quote_spanned!(span=> #name: &#mutable ::firesteel::dsl::TensorMap<#elem, #rank>)
+}
+
+/// A bound of a type parameter, by the class's own path.
+fn bound(bound: &syn::TypeParamBound) -> Option<TokenStream> {
+    let name = Ident::new(crate::parse::class_of(bound)?.name(), SpanRange::of(bound).start);
+    Some(quote_spanned!(name.span()=> ::firesteel::dsl::#name))
 }
 
 /// A scalar type at the user's place.

@@ -30,6 +30,10 @@ impl Shadow<'_> {
                 let vector = crate::hir::Vector { elem: *elem, lanes: *lanes };
                 written(&Ty::Vector(vector), span)
             }
+            // Stable Rust has no such type; what it is follows from the value.
+            TyExprKind::Fragment(_, _, Some(cols)) if self.is_computed(*cols) => {
+                quote_spanned!(span=> _)
+            }
             TyExprKind::Fragment(kind, elem, cols) => {
                 let name = proc_macro2::Ident::new(kind.name(), span);
                 let elem = self.ty(elem);
@@ -52,6 +56,7 @@ impl Shadow<'_> {
                 let len = self.length(*len);
                 quote_spanned!(span=> [#elem; #len])
             }
+            TyExprKind::Param(_, name) => quote!(#name),
             TyExprKind::Infer | TyExprKind::Error => quote_spanned!(span=> _),
         }
     }
@@ -95,7 +100,7 @@ impl Shadow<'_> {
     fn shared(&self, id: SharedId) -> TokenStream {
         let decl = &self.ast.shared[id.0];
         let (name, span) = (&decl.ident, decl.span.start);
-        let elem = scalar(decl.elem, span);
+        let elem = self.ty(&decl.elem);
         let len = match decl.len {
             Some(len) => {
                 let len = self.length_value(len);
