@@ -272,3 +272,55 @@ fn type_parameters_of_kernels_are_those_of_buffers() {
     assert_eq!(scaled::kernel::<f32, 2>().block(), [128, 1, 1]);
     assert_eq!(scaled::INSTANCES.len(), 6);
 }
+
+/// Doubles what a closure makes of each of two numbers.
+#[gpu_fn]
+fn twice_of(x: [f32; 2], f: impl Fn(f32, u32) -> f32) -> f32 {
+    let mut sum = 0.0;
+    for i in 0..2u32 {
+        sum += 2.0 * f(x[i], i);
+    }
+    sum
+}
+
+/// Passes its closure on, with a type parameter beside it.
+#[gpu_fn]
+fn passed_on<T: Float>(x: T, f: impl Fn(f32, u32) -> f32) -> T {
+    T::from_f32(twice_of([x.to_f32(), 1.0], &f) + twice_of([0.0, 0.0], f))
+}
+
+#[gpu_fn]
+fn add_column(v: f32, column: u32) -> f32 {
+    v + column as f32
+}
+
+#[gpu_kernel(block_size = 32)]
+fn epilogues(x: &[f32], bias: &[f32], y: &mut [f32], alpha: f32, n: u32) {
+    let i = thread_idx_x();
+    if i < n {
+        let offset = 1.0;
+        let scaled = twice_of([x[i], 2.0], |v, column| v * alpha + bias[column] + offset);
+        let named = twice_of([x[i], 2.0], add_column);
+        let half = f16::from_f32(0.5);
+        let both: f16 = passed_on(half, |v: f32, column| {
+            let shifted = v + column as f32;
+            if shifted > 1.5 { 0.0 } else { shifted }
+        });
+        y[i] = scaled + named + both.to_f32();
+    }
+}
+
+#[test]
+fn closures_are_arguments() {
+    let device = device();
+    let x: Vec<f32> = (0..32).map(|i| i as f32).collect();
+    let bias = device.alloc_from(&[10.0f32, 20.0]).unwrap();
+    let mut y = device.alloc_zeros::<f32>(32).unwrap();
+    epilogues::launch(&device, &device.alloc_from(&x).unwrap(), &bias, &mut y, 3.0, 32).unwrap();
+    let want = x.iter().map(|x| {
+        let scaled = 2.0 * (3.0 * x + 11.0) + 2.0 * (6.0 + 21.0);
+        let named = 2.0 * x + 2.0 * 3.0;
+        scaled + named + 2.0 * 0.5 + 2.0 * 1.0
+    });
+    assert_eq!(y.to_host(&device).unwrap(), want.collect::<Vec<_>>());
+}

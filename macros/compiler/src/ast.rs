@@ -264,7 +264,7 @@ pub enum ExprKind {
     /// A constant by its name or path.
     Const(ConstId, syn::Path),
     /// `f32::MAX`, `core::f32::consts::PI`: the path as written, the type and the name.
-    Associated(syn::Path, TyExpr, Ident),
+    Associated(syn::Path, Box<TyExpr>, Ident),
     /// `Scope::Block`.
     Scope(syn::Path, Scope),
     /// `Order::Acquire`.
@@ -293,6 +293,8 @@ pub enum ExprKind {
     Call(Call),
     /// A device function.
     Inline(Box<Inline>),
+    /// A closure as the argument of a device function.
+    Closure(Box<Closure>),
     /// `a.name(b)`.
     Method(Box<Expr>, Ident, Vec<Expr>),
     /// `f32x4::new(a, b, c, d)`, or with one argument `f32x4::splat(a)`.
@@ -309,10 +311,10 @@ pub enum ExprKind {
         args: Vec<Expr>,
     },
     /// `FragC::<f32>::zero()`: the path as written, and the type.
-    Zero(syn::Path, TyExpr),
+    Zero(syn::Path, Box<TyExpr>),
     /// `u64::from(a)`, a conversion without loss, or `T::from_f32(a)`: the type, and the path as
     /// written.
-    From(TyExpr, syn::Path, Box<Expr>),
+    From(Box<TyExpr>, syn::Path, Box<Expr>),
     /// `if a { } else { }`; the last is a block or another `if`.
     If(Box<Expr>, Block, Option<Box<Expr>>),
     /// `{ }`.
@@ -351,7 +353,7 @@ pub struct Call {
     /// The path as written, with generic arguments.
     pub path: syn::Path,
     /// The type before `::`, for associated functions.
-    pub on: Option<TyExpr>,
+    pub on: Option<Box<TyExpr>>,
     /// Generic arguments, if written.
     pub generics: Vec<Generic>,
     /// Arguments.
@@ -412,6 +414,17 @@ pub enum InlineArg {
         /// The argument; `None` where the function itself is checked.
         expr: Option<Expr>,
     },
+    /// A closure, whose body stands where it is called.
+    Closure {
+        /// The parameter's name.
+        name: Ident,
+        /// The types of its parameters.
+        params: Vec<TyExpr>,
+        /// The type of its value.
+        ret: TyExpr,
+        /// The argument; `None` where the function itself is checked.
+        expr: Option<Expr>,
+    },
 }
 
 /// `&TensorMap<T, 2>` or `&mut TensorMap<T, 2>` as it is written.
@@ -448,6 +461,39 @@ impl std::fmt::Display for MapTy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&Self::text(self.elem.name(), self.rank, self.mutable))
     }
+}
+
+/// A closure, or the name of what stands for one, as the argument of a device function.
+#[derive(Debug)]
+pub struct Closure {
+    /// Its number among those of the parser.
+    pub id: ClosureId,
+    /// What is written.
+    pub kind: ClosureKind,
+}
+
+/// A closure with what it captures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClosureId(pub usize);
+
+/// What is written where a closure is wanted.
+#[derive(Debug)]
+pub enum ClosureKind {
+    /// `|x, y| x + y`: as rustc sees it. Where it is called, its body is read again.
+    Written {
+        /// `move`, if written.
+        capture: Option<syn::Token![move]>,
+        /// The parameters, with the types that are written.
+        params: Vec<(Pat, Option<TyExpr>)>,
+        /// The type of the value, if written.
+        ret: Option<TyExpr>,
+        /// The value.
+        body: Box<Expr>,
+    },
+    /// A device function.
+    Function(syn::Path),
+    /// A parameter of the device function that passes it on.
+    Param(Ident),
 }
 
 /// `return` from a device function.

@@ -233,9 +233,14 @@ impl Diags {
         Self::default()
     }
 
-    /// Adds one.
+    /// Adds one. What is compiled twice, the body of a device function or of a closure, has its
+    /// mistakes once.
     pub fn push(&mut self, diag: Diag) {
-        self.list.push(diag);
+        let place = |diag: &Diag| (diag.span.file(), diag.span.line(), diag.span.column());
+        let is_new = |known: &Diag| known.message != diag.message || place(known) != place(&diag);
+        if self.list.iter().all(is_new) {
+            self.list.push(diag);
+        }
     }
 
     /// Adds an error of syn, which is always one of syntax.

@@ -51,6 +51,7 @@ impl Desugar<'_> {
             | ExprKind::Scope(..)
             | ExprKind::Order(..)
             | ExprKind::Ref(..)
+            | ExprKind::Closure(_)
             | ExprKind::Error(_) => unreachable!("`infer` reports {:?} as a value", expr.kind),
             ExprKind::If(..)
             | ExprKind::Block(..)

@@ -74,7 +74,7 @@ impl<'a> Infer<'a> {
             return Ty::Error;
         }
         if text == "to_f32" {
-            return self.to_f32(receiver, args, name);
+            return self.as_f32(receiver, args, name);
         }
         let Some(row) = intrinsics::method(&text) else {
             return self.length_method(receiver, name);
@@ -85,7 +85,7 @@ impl<'a> Infer<'a> {
     }
 
     /// `to_f32`, which every number has.
-    fn to_f32(&mut self, receiver: &'a Expr, args: &'a [Expr], name: &Ident) -> Ty {
+    fn as_f32(&mut self, receiver: &'a Expr, args: &'a [Expr], name: &Ident) -> Ty {
         if !args.is_empty() {
             let message = format!("`to_f32` takes 0 arguments, not {}", args.len());
             self.error(Code::WrongArity, name.span(), message, "write `to_f32()`");
@@ -355,6 +355,9 @@ impl<'a> Infer<'a> {
     }
 
     fn wrong_argument(&mut self, row: &Row, what: &str, help: &str, arg: &'a Expr) {
+        if let ExprKind::Error(_) = arg.kind {
+            return;
+        }
         let message = format!("`{}` wants {what} here", row.name);
         self.error(Code::BadArgument, arg.span, message, format!("write {help}"));
     }

@@ -91,6 +91,7 @@ pub(super) fn eval(cx: &mut Infer<'_>, expr: &Expr) -> Result<Constant> {
         | ExprKind::Ref(..)
         | ExprKind::Call(_)
         | ExprKind::Inline(_)
+        | ExprKind::Closure(_)
         | ExprKind::Vector { .. }
         | ExprKind::Zero(..)
         | ExprKind::Block(Some(_), _)

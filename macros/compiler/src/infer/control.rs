@@ -68,6 +68,7 @@ impl<'a> Infer<'a> {
             | ExprKind::Ref(..)
             | ExprKind::Call(_)
             | ExprKind::Inline(_)
+            | ExprKind::Closure(_)
             | ExprKind::Method(..)
             | ExprKind::Vector { .. }
             | ExprKind::Zero(..)
@@ -384,6 +385,7 @@ fn is_constant(expr: &Expr) -> bool {
         | ExprKind::Ref(..)
         | ExprKind::Call(_)
         | ExprKind::Inline(_)
+        | ExprKind::Closure(_)
         | ExprKind::Vector { .. }
         | ExprKind::Zero(..)
         | ExprKind::If(..)

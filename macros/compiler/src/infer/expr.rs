@@ -83,6 +83,11 @@ impl<'a> Infer<'a> {
             }
             ExprKind::Call(call) => self.call(call, expr.span),
             ExprKind::Inline(inline) => self.inline(inline),
+            ExprKind::Closure(_) => {
+                let message = "a value is wanted here, not a closure";
+                self.error(Code::WrongKind, expr.span, message, "call it, or pass a value");
+                Ty::Error
+            }
             ExprKind::Method(receiver, name, args) => self.method(receiver, name, args, expr.span),
             ExprKind::Zero(_, ty) => {
                 let written = self.written(ty);

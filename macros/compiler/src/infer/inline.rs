@@ -30,7 +30,10 @@ impl<'a> Infer<'a> {
                     self.whole_memory(&want, *mutable, expr);
                 }
                 InlineArg::Map { ty, expr: Some(expr), .. } => self.whole_map(ty, expr),
-                InlineArg::Memory { expr: None, .. } | InlineArg::Map { expr: None, .. } => {}
+                // The body of a closure has types where it is called.
+                InlineArg::Memory { expr: None, .. }
+                | InlineArg::Map { expr: None, .. }
+                | InlineArg::Closure { .. } => {}
             }
         }
         self.bounds(inline);
@@ -75,7 +78,7 @@ impl<'a> Infer<'a> {
     fn inline_value(&mut self, arg: &'a InlineArg) -> Option<Ty> {
         match arg {
             InlineArg::Value { expr, .. } => expr.as_ref().map(|expr| self.value(expr)),
-            InlineArg::Memory { .. } | InlineArg::Map { .. } => None,
+            InlineArg::Memory { .. } | InlineArg::Map { .. } | InlineArg::Closure { .. } => None,
         }
     }
 
@@ -168,6 +171,7 @@ fn argument_of(id: TypeId, arg: &InlineArg) -> Option<SpanRange> {
     let (ty, expr) = match arg {
         InlineArg::Value { ty, expr, .. } | InlineArg::Memory { elem: ty, expr, .. } => (ty, expr),
         InlineArg::Map { ty, expr, .. } => (&ty.elem, expr),
+        InlineArg::Closure { .. } => return None,
     };
     expr.as_ref().filter(|_| mentions(ty, id)).map(|expr| expr.span)
 }

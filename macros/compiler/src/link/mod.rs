@@ -245,7 +245,7 @@ pub(crate) fn check(item: TokenStream, diags: &mut Diags) {
         linker.own = Some(function.sig.ident.clone());
         if crate::parse::device_shape(&function, &mut linker, diags) {
             let ast = crate::parse::device_function(&function, &mut linker, diags);
-            if function.sig.generics.params.is_empty() {
+            if !crate::parse::is_generic(&function) {
                 crate::infer::infer(&ast, diags);
             }
         }
@@ -277,10 +277,10 @@ fn device_function(function: &syn::ItemFn, linker: &mut Linker<'_>) -> TokenStre
         diags.take();
         return TokenStream::new();
     }
-    let facts = match function.sig.generics.params.is_empty() {
-        true => crate::infer::infer(&ast, &mut diags),
+    let facts = match crate::parse::is_generic(function) {
         // Where it is called, it has types.
-        false => crate::infer::Facts::unknown(&ast),
+        true => crate::infer::Facts::unknown(&ast),
+        false => crate::infer::infer(&ast, &mut diags),
     };
     let broken = linker.broken || !diags.is_empty();
     let editor_only = linker.broken || diags.rustc_agrees();

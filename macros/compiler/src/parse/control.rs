@@ -273,6 +273,11 @@ impl Parser<'_, '_> {
             let kind = self.device_return(target, expr.expr.as_deref());
             return self.node(kind, start.to(end));
         }
+        if let Returns::Closure = self.returns {
+            let message = "a closure has no `return`";
+            self.error(Code::BadJump, start, message, "make the value its last expression");
+            return self.error_node(start);
+        }
         if let Some(value) = &expr.expr
             && matches!(self.returns, Returns::Nothing)
             && !matches!(ungroup(value), Syn::Tuple(tuple) if tuple.elems.is_empty())
@@ -287,7 +292,10 @@ impl Parser<'_, '_> {
 
     fn unsupported_expr(&mut self, expr: &Syn) -> Expr {
         let (what, help) = match expr {
-            Syn::Closure(_) => ("closures", "write the code where it is used"),
+            Syn::Closure(_) => (
+                "closures here",
+                "pass it to a device function, or write the code where it is used",
+            ),
             Syn::Async(_) | Syn::Await(_) => ("`async`", "use barriers to wait"),
             Syn::Struct(_) => ("structs", "use tuples and separate variables"),
             Syn::Try(_) | Syn::TryBlock(_) => ("`?`", "use `if` and `return`"),

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use proc_macro2::Ident;
-use syn::{FnArg, ItemFn, Pat, ReturnType};
+use syn::{FnArg, ItemFn, Pat, ReturnType, Type};
 
 use super::generics::Generics;
 use super::pat::At;
@@ -18,6 +18,15 @@ use crate::link::{Item, Kind};
 use crate::span::SpanRange;
 use crate::value::Scalar;
 
+/// Whether a function's types depend on its callers: it is generic, or takes closures.
+pub(crate) fn is_generic(function: &ItemFn) -> bool {
+    let is_closure = |param: &FnArg| match param {
+        FnArg::Typed(param) => matches!(&*param.ty, Type::ImplTrait(_)),
+        FnArg::Receiver(_) => false,
+    };
+    !function.sig.generics.params.is_empty() || function.sig.inputs.iter().any(is_closure)
+}
+
 /// What the caller of a device function goes on with.
 struct Caller {
     scopes: Scopes,
@@ -26,7 +35,7 @@ struct Caller {
 
 impl Parser<'_, '_> {
     /// What a path outside of the body names. One that is not known yet is noted as wanted.
-    fn device_item(&mut self, path: &syn::Path) -> Option<Rc<Item>> {
+    pub(super) fn device_item(&mut self, path: &syn::Path) -> Option<Rc<Item>> {
         let inside = self.inside.last().map(|item| &**item);
         if inside.is_none() && self.linker.is_own(path) {
             let name = SpanRange::of(path);
@@ -141,6 +150,9 @@ impl Parser<'_, '_> {
         let FnArg::Typed(param) = param else { return None };
         if let Some(ty) = self.tensor_map(&param.ty)? {
             return self.device_map(&param.pat, ty, arg);
+        }
+        if let Type::ImplTrait(_) = &*param.ty {
+            return self.closure_arg(param, arg);
         }
         let Some((elem, mutable)) = self.slice(&param.ty)? else {
             let ty = self.ty(&param.ty);

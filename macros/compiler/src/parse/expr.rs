@@ -100,6 +100,7 @@ impl Parser<'_, '_> {
             syn::Expr::Macro(it) => self.macro_call(&it.mac),
             syn::Expr::Assign(it) => {
                 let (left, right) = (self.expr(&it.left), self.expr(&it.right));
+                self.not_captured(&left);
                 let span = left.span.to(right.span);
                 self.node(ExprKind::Assign(Box::new(left), Box::new(right)), span)
             }
@@ -130,7 +131,10 @@ impl Parser<'_, '_> {
         let span = left.span.to(right.span);
         let kind = match token(&binary.op) {
             Some(Token::Op(op)) => ExprKind::Binary(op, at, left, right),
-            Some(Token::Assign(op)) => ExprKind::AssignOp(op, at, left, right),
+            Some(Token::Assign(op)) => {
+                self.not_captured(&left);
+                ExprKind::AssignOp(op, at, left, right)
+            }
             Some(Token::Logic(and)) => ExprKind::Logic(and, at, left, right),
             None => {
                 self.unsupported(at, "this operator", "use the operators of Rust");

@@ -5,6 +5,7 @@
 //! mistake, with [`ExprKind::Error`] in its place.
 
 mod attributes;
+mod closure;
 mod control;
 mod device;
 mod expr;
@@ -34,6 +35,7 @@ use crate::link::{Item, Linker};
 use crate::span::SpanRange;
 use scope::Scopes;
 
+pub(crate) use device::is_generic;
 pub(crate) use generics::class_of;
 pub(crate) use path::is_constant_name;
 pub use path::{associated_constant, associated_type};
@@ -137,6 +139,8 @@ enum Returns {
     Reported,
     /// A device function has its value.
     Value(LoopId),
+    /// A closure, which has none.
+    Closure,
 }
 
 /// The state of reading a kernel.
@@ -157,6 +161,10 @@ struct Parser<'a, 'b> {
     n_loops: usize,
     n_nodes: usize,
     returns: Returns,
+    /// The closures so far, with what they mean.
+    closures: Vec<Rc<closure::Meaning>>,
+    /// The number of variables before the closure that is being read: those that it captures.
+    captured: usize,
 }
 
 impl<'a, 'b> Parser<'a, 'b> {
@@ -175,6 +183,8 @@ impl<'a, 'b> Parser<'a, 'b> {
             n_loops: 0,
             n_nodes: 0,
             returns: Returns::Nothing,
+            closures: Vec::new(),
+            captured: 0,
         }
     }
 

@@ -142,7 +142,7 @@ pub(crate) fn is_constant_name(name: &str) -> bool {
 }
 
 /// Whether a path of several names leads through modules, and not to a type of the language.
-fn of_a_module(names: &[&str]) -> bool {
+pub(super) fn of_a_module(names: &[&str]) -> bool {
     match names {
         [] | [_] => false,
         [first, ..] => {
@@ -193,7 +193,7 @@ impl Parser<'_, '_> {
             ["Order", name] => order(name).map(|it| ExprKind::Order(path.clone(), it)),
             [ty, name] | [ty, "consts", name] => {
                 self.associated(&path, ty, name).zip(last).map(|(kind, last)| {
-                    let ty = TyExpr { kind, span };
+                    let ty = Box::new(TyExpr { kind, span });
                     ExprKind::Associated(path.clone(), ty, last)
                 })
             }
@@ -274,6 +274,16 @@ impl Parser<'_, '_> {
                 self.error(Code::WrongKind, ident.span(), message, help);
                 ExprKind::Error(Vec::new())
             }
+            Some(Ok(Def::Closure(_))) => {
+                let message = format!("`{name}` is a closure, not a value");
+                self.error(
+                    Code::WrongKind,
+                    ident.span(),
+                    message,
+                    format!("call it: `{name}(..)`"),
+                );
+                ExprKind::Error(Vec::new())
+            }
             Some(Ok(Def::Error)) => ExprKind::Error(Vec::new()),
             Some(Err(_)) => {
                 let message = format!("`{name}` is a variable, and a constant is wanted");
@@ -308,9 +318,9 @@ impl Parser<'_, '_> {
 
     /// `f(a, b)`.
     pub(super) fn call(&mut self, call: &syn::ExprCall) -> Expr {
-        let args: Vec<Expr> = call.args.iter().map(|arg| self.expr(arg)).collect();
         let end = SpanRange::from(call.paren_token.span.close());
         let syn::Expr::Path(func) = super::expr::ungroup(&call.func) else {
+            let args = call.args.iter().map(|arg| self.expr(arg)).collect();
             let span = SpanRange::of(&call.func);
             self.unsupported(span, "calls of computed functions", "call a function by its name");
             return self.node(ExprKind::Error(args), span.to(end));
@@ -319,9 +329,19 @@ impl Parser<'_, '_> {
         let span = SpanRange::of(path).to(end);
         let names = names(path);
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        // Only a device function takes closures.
+        let of_device = self.callee(path, &names).is_none() && self.is_device_path(&names);
+        let args = call.args.iter();
+        let args: Vec<Expr> = match of_device {
+            true => args.map(|arg| self.device_argument(arg)).collect(),
+            false => args.map(|arg| self.expr(arg)).collect(),
+        };
         if let [name] = names.as_slice()
             && let Some(def) = self.scopes.find(name)
         {
+            if let (Ok(Def::Closure(id)), Some(name)) = (def, path.get_ident()) {
+                return self.closure_call(name, id, args, span);
+            }
             if def == Ok(Def::Error) {
                 return self.node(ExprKind::Error(args), span);
             }
@@ -329,10 +349,20 @@ impl Parser<'_, '_> {
             self.error(Code::WrongKind, SpanRange::of(path), message, "rename the variable");
             return self.node(ExprKind::Error(args), span);
         }
-        match self.callee(path, &names) {
+        self.called(path, &names, args, span)
+    }
+
+    fn called(
+        &mut self,
+        path: &syn::Path,
+        names: &[&str],
+        args: Vec<Expr>,
+        span: SpanRange,
+    ) -> Expr {
+        match self.callee(path, names) {
             Some(Callee::Row(row, on)) => {
                 let generics = self.generics(path, row);
-                let on = on.map(|kind| TyExpr { kind, span });
+                let on = on.map(|kind| Box::new(TyExpr { kind, span }));
                 let kind = ExprKind::Call(Call { row, path: path.clone(), on, generics, args });
                 self.node(kind, span)
             }
@@ -343,13 +373,13 @@ impl Parser<'_, '_> {
             Some(Callee::Zero(kind, segment)) => match self.fragment_ty(kind, &segment) {
                 Some(kind) => {
                     let ty = TyExpr { kind, span: SpanRange::of(&segment) };
-                    self.node(ExprKind::Zero(path.clone(), ty), span)
+                    self.node(ExprKind::Zero(path.clone(), Box::new(ty)), span)
                 }
                 None => self.error_node(span),
             },
             Some(Callee::From(ty)) if args.len() == 1 => {
                 let arg = args.into_iter().next().map(Box::new);
-                let ty = TyExpr { kind: ty, span };
+                let ty = Box::new(TyExpr { kind: ty, span });
                 let kind = arg
                     .map_or(ExprKind::Error(vec![]), |arg| ExprKind::From(ty, path.clone(), arg));
                 self.node(kind, span)
@@ -360,9 +390,9 @@ impl Parser<'_, '_> {
                 self.error(Code::WrongArity, span, message, format!("write `{written}(x)`"));
                 self.node(ExprKind::Error(args), span)
             }
-            None if self.is_device_path(&names) => self.device_call(path, args, span),
+            None if self.is_device_path(names) => self.device_call(path, args, span),
             None => {
-                self.unknown_function(path, &names);
+                self.unknown_function(path, names);
                 self.node(ExprKind::Error(args), span)
             }
         }

@@ -1,6 +1,6 @@
 //! What names mean at a point of the body.
 
-use crate::ast::{ConstId, TypeId};
+use crate::ast::{ClosureId, ConstId, TypeId};
 use crate::hir::{LocalId, LoopId, Memory, ParamId};
 use crate::value::Scalar;
 
@@ -19,6 +19,8 @@ pub(super) enum Def {
     Type(TypeId),
     /// A type parameter of a kernel, in this instance.
     Alias(Scalar),
+    /// A parameter of a device function that is a closure.
+    Closure(ClosureId),
     /// A parameter that was reported.
     Error,
 }
@@ -34,7 +36,7 @@ pub(super) enum Jump {
     Block,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Target {
     label: Option<String>,
     id: LoopId,
@@ -42,7 +44,7 @@ struct Target {
     depth: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Scope {
     names: Vec<(String, Def)>,
     /// A constant's value: variables and labels from outside are not visible.
@@ -50,7 +52,7 @@ struct Scope {
 }
 
 /// The blocks around the point, the innermost last, and the loops around it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Scopes {
     scopes: Vec<Scope>,
     targets: Vec<Target>,
@@ -59,6 +61,11 @@ pub(super) struct Scopes {
 impl Scopes {
     pub(super) fn new() -> Self {
         Self { scopes: vec![Scope::default()], targets: Vec::new() }
+    }
+
+    /// What a closure that stands here sees: all names, but no loop that it could leave.
+    pub(super) fn captured(&self) -> Self {
+        Self { scopes: self.scopes.clone(), targets: Vec::new() }
     }
 
     pub(super) fn enter(&mut self) {
@@ -85,7 +92,7 @@ impl Scopes {
         for scope in self.scopes.iter().rev() {
             if let Some((_, def)) = scope.names.iter().rev().find(|(known, _)| known == name) {
                 let visible = match def {
-                    Def::Local(_) | Def::Memory(_) | Def::Map(_) => !in_const,
+                    Def::Local(_) | Def::Memory(_) | Def::Map(_) | Def::Closure(_) => !in_const,
                     Def::Const(_) | Def::Type(_) | Def::Alias(_) | Def::Error => true,
                 };
                 return Some(if visible { Ok(*def) } else { Err(*def) });

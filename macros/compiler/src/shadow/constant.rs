@@ -82,6 +82,7 @@ impl Shadow<'_> {
             | ExprKind::Ref(..)
             | ExprKind::Call(_)
             | ExprKind::Inline(_)
+            | ExprKind::Closure(_)
             | ExprKind::Vector { .. }
             | ExprKind::Zero(..)
             | ExprKind::Loop(..)

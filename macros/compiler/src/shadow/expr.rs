@@ -5,8 +5,8 @@ use quote::{quote, quote_spanned};
 
 use super::{Shadow, scalar, written};
 use crate::ast::{
-    Adapter, Arm, Block, Call, Expr, ExprKind, For, Inline, InlineArg, Label, Lit, Member, Return,
-    TyExpr, TyExprKind,
+    Adapter, Arm, Block, Call, Closure, ClosureKind, Expr, ExprKind, For, Inline, InlineArg, Label,
+    Lit, Member, Return, TyExpr, TyExprKind,
 };
 use crate::hir::Ty;
 use crate::intrinsics::{Row, SigTy, method};
@@ -108,6 +108,7 @@ impl Shadow<'_> {
             ExprKind::Call(call) => self.call(call, span),
             ExprKind::Zero(path, _) => quote_spanned!(span=> #path()),
             ExprKind::Inline(inline) => self.inline(inline, span),
+            ExprKind::Closure(closure) => self.closure(closure, span),
             ExprKind::Method(receiver, name, args) => {
                 let receiver = self.operand(receiver);
                 let row = method(&name.to_string());
@@ -231,6 +232,7 @@ impl Shadow<'_> {
             | ExprKind::Ref(..)
             | ExprKind::Call(_)
             | ExprKind::Inline(_)
+            | ExprKind::Closure(_)
             | ExprKind::Method(..)
             | ExprKind::Vector { .. }
             | ExprKind::Zero(..)
@@ -369,7 +371,8 @@ impl Shadow<'_> {
         let args = inline.args.iter().filter_map(|arg| match arg {
             InlineArg::Value { expr, .. }
             | InlineArg::Memory { expr, .. }
-            | InlineArg::Map { expr, .. } => expr.as_ref(),
+            | InlineArg::Map { expr, .. }
+            | InlineArg::Closure { expr, .. } => expr.as_ref(),
         });
         let (path, args) = (&inline.path, args.map(|arg| self.expr(arg)));
         if inline.written.iter().any(|id| self.is_computed(*id)) {
@@ -377,6 +380,28 @@ impl Shadow<'_> {
             return quote_spanned!(span=> { let _ = (#(#args,)*); ::firesteel::dsl::any() });
         }
         quote_spanned!(span=> #path(#(#args),*))
+    }
+
+    fn closure(&self, closure: &Closure, span: Span) -> TokenStream {
+        match &closure.kind {
+            ClosureKind::Written { capture, params, ret, body } => {
+                let params = params.iter().map(|(pat, ty)| {
+                    let pat = self.pat(pat);
+                    let ty = ty.as_ref().map(|ty| self.ty(ty));
+                    let ty = ty.map(|ty| quote!(: #ty));
+                    quote!(#pat #ty)
+                });
+                let ret = ret.as_ref().map(|ret| self.ty(ret));
+                let body = self.expr(body);
+                match ret {
+                    Some(ret) => quote_spanned!(span=> #capture |#(#params),*| -> #ret { #body }),
+                    None => quote_spanned!(span=> #capture |#(#params),*| #body),
+                }
+            }
+            ClosureKind::Function(path) => quote!(#path),
+            // By reference, so that it can be passed on again.
+            ClosureKind::Param(name) => quote!(&#name),
+        }
     }
 
     /// Arguments; whole slices and tensor maps go without `&`, since their names are references already.

@@ -101,7 +101,7 @@ pub(crate) fn function(
     facts: &Facts,
     editor_only: bool,
 ) -> TokenStream {
-    let cx = Shadow::new(ast, facts, !written.sig.generics.params.is_empty());
+    let cx = Shadow::new(ast, facts, crate::parse::is_generic(written));
     let Some(Stmt::Expr(Expr { kind: ExprKind::Inline(inline), .. }, _)) = ast.body.stmts.first()
     else {
         return TokenStream::new();
@@ -173,6 +173,10 @@ impl Shadow<'_> {
             }
             InlineArg::Map { name, ty, .. } => {
                 map_param(name, (self.ty(&ty.elem), ty.rank, ty.mutable), name.span())
+            }
+            InlineArg::Closure { name, params, ret, .. } => {
+                let (params, ret) = (params.iter().map(|ty| self.ty(ty)), self.ty(ret));
+                quote_spanned!(name.span()=> #name: impl Fn(#(#params),*) -> #ret)
             }
         }
     }
