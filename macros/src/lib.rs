@@ -9,7 +9,8 @@ use proc_macro::TokenStream;
 ///
 /// Arguments: `block_size = 256`, `block_size = (16, 16)` or `block_size = (8, 8, 4)`;
 /// `arch = "sm_80"` for the lowest architecture (`sm_70` if left out); `fast_math`; `unchecked`,
-/// which drops the bounds checks and makes `launch` unsafe.
+/// which drops the bounds checks and makes `launch` unsafe; `instances(N = [64, 128], T = [f16, f32])`
+/// for what the generic parameters are.
 #[proc_macro_attribute]
 pub fn gpu_kernel(attr: TokenStream, item: TokenStream) -> TokenStream {
     firesteel_compiler::compile_kernel(attr.into(), item.into()).into()
@@ -18,7 +19,8 @@ pub fn gpu_kernel(attr: TokenStream, item: TokenStream) -> TokenStream {
 /// Makes a function one of the device: kernels and other device functions can call it.
 ///
 /// Parameters are scalars, short vectors, tuples and arrays of those, `&[T]` and `&mut [T]`; slices
-/// take slices and shared arrays. The body is what a kernel's may be. It is inlined at every call,
+/// take slices and shared arrays. A parameter `impl Fn(A) -> B` takes a closure. Generic parameters
+/// are constants, and types with bounds from `firesteel::dsl`. The body is what a kernel's may be. It is inlined at every call,
 /// so it cannot call itself, and an array that it puts into shared memory is one for each call.
 #[proc_macro_attribute]
 pub fn gpu_fn(_: TokenStream, item: TokenStream) -> TokenStream {
