@@ -9,9 +9,11 @@ mod faults;
 mod functions;
 mod generate;
 mod generics;
+mod hopper;
 mod intrinsics;
 mod kaio;
 mod matrix;
+mod narrow;
 mod operators;
 mod random;
 mod tensor_maps;
@@ -67,6 +69,8 @@ elements! {
     bool: |it| it as u64, false;
     f32: |it| it.to_bits() as u64, it.is_nan();
     f64: |it| it.to_bits(), it.is_nan();
+    firesteel::e4m3: |it| it.to_bits() as u64, it.is_nan();
+    firesteel::e5m2: |it| it.to_bits() as u64, it.is_nan();
     firesteel::half::f16: |it| it.to_bits() as u64, it.is_nan();
     firesteel::half::bf16: |it| it.to_bits() as u64, it.is_nan();
 }
@@ -86,7 +90,10 @@ fn check_pairs<A: Element, B: Element, R: Element>(
             if i < n {{ let x = a[i]; let y = b[i]; out[i] = {{ {expr} }}; }}
         }}"
     );
-    let kernel = load(device, "block_size = 64, unchecked", &source);
+    let narrow = types.iter().any(|ty| matches!(*ty, "e4m3" | "e5m2"));
+    let arch = if narrow { "sm_89" } else { "sm_70" };
+    let attributes = format!("block_size = 64, unchecked, arch = \"{arch}\"");
+    let kernel = load(device, &attributes, &source);
     let (xs, ys): (Vec<A>, Vec<B>) = pairs.iter().copied().unzip();
     let (x, y) = (device.alloc_from(&xs).unwrap(), device.alloc_from(&ys).unwrap());
     let out: GpuBuffer<R> = device.alloc_zeros(pairs.len()).unwrap();

@@ -3,6 +3,7 @@
 use half::{bf16, f16};
 
 use crate::error::Result;
+use crate::narrow::{e4m3, e5m2};
 
 mod sealed {
     pub trait Sealed {}
@@ -11,8 +12,8 @@ mod sealed {
 /// A scalar that has the same bytes on host and device: the element type of buffers and the type of
 /// scalar arguments.
 ///
-/// Sealed: implemented for `u8` to `u64`, `i8` to `i64`, `usize`, `isize`, `f16`, `bf16`, `f32`,
-/// `f64` and `bool`.
+/// Sealed: implemented for `u8` to `u64`, `i8` to `i64`, `usize`, `isize`, `e4m3`, `e5m2`, `f16`,
+/// `bf16`, `f32`, `f64` and `bool`.
 pub trait DeviceCopy: sealed::Sealed + Copy + Send + Sync + 'static {
     /// The type's name, for messages.
     #[doc(hidden)]
@@ -71,6 +72,8 @@ plain! {
     i32: 0, |it| u64::from(it as u32);
     i64: 0, |it| it as u64;
     isize: 0, |it| it as u64;
+    e4m3: e4m3::ZERO, |it| u64::from(it.to_bits());
+    e5m2: e5m2::ZERO, |it| u64::from(it.to_bits());
     f16: f16::ZERO, |it| u64::from(it.to_bits());
     bf16: bf16::ZERO, |it| u64::from(it.to_bits());
     f32: 0.0, |it| u64::from(it.to_bits());
@@ -120,6 +123,7 @@ mod tests {
         assert_eq!((-1i64).argument(), u64::MAX);
         assert_eq!(1.0f32.argument(), 0x3f80_0000);
         assert_eq!(bf16::from_f32(1.0).argument(), 0x3f80);
+        assert_eq!(e4m3::from_f32(-1.0).argument(), 0xb8);
         assert_eq!(true.argument(), 1);
     }
 

@@ -116,6 +116,8 @@ pub enum PrintArg {
     I32,
     I64,
     Isize,
+    E4m3,
+    E5m2,
     F16,
     Bf16,
     F32,

@@ -11,6 +11,7 @@ use firesteel_ptx::channel as layout;
 use half::{bf16, f16};
 
 use crate::expansion::{KernelDef, PrintArg, SiteKind};
+use crate::narrow::{e4m3, e5m2};
 
 /// The lines in the log, and how many words they took.
 ///
@@ -169,6 +170,8 @@ impl Spec {
             PrintArg::I16 => self.integer(u64::from(bits as u16), (bits as i16).into()),
             PrintArg::I32 => self.integer(u64::from(bits as u32), (bits as i32).into()),
             PrintArg::I64 | PrintArg::Isize => self.integer(bits, (bits as i64).into()),
+            PrintArg::E4m3 => self.float(e4m3::from_bits(bits as u8).to_f32()),
+            PrintArg::E5m2 => self.float(e5m2::from_bits(bits as u8).to_f32()),
             PrintArg::F16 => self.float(f16::from_bits(bits as u16).to_f32()),
             PrintArg::Bf16 => self.float(bf16::from_bits(bits as u16).to_f32()),
             PrintArg::F32 => self.float(f32::from_bits(bits as u32)),

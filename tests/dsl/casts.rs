@@ -1,6 +1,7 @@
 //! `as`: every scalar type to every other.
 
 use firesteel::half::{bf16, f16};
+use firesteel::{e4m3, e5m2};
 use firesteel_compiler::value::{Scalar, Value};
 
 use super::{Element, check_pairs, device, pairs};
@@ -54,6 +55,8 @@ shorts! {
     u16: |bits| bits as u16;
     u32: |bits| bits as u32;
     u64: |bits| bits;
+    e4m3: |bits| e4m3::from_bits(bits as u8);
+    e5m2: |bits| e5m2::from_bits(bits as u8);
     f16: |bits| f16::from_bits(bits as u16);
     bf16: |bits| bf16::from_bits(bits as u16);
     f32: |bits| f32::from_bits(bits as u32);
@@ -76,7 +79,7 @@ macro_rules! int_casts {
             }
             casts!(&device, $ty, values;
                 i8 i16 i32 i64 isize u8 u16 u32 u64 usize f32 f64);
-            short_casts!(&device, $ty, values; f16 bf16);
+            short_casts!(&device, $ty, values; e4m3 e5m2 f16 bf16);
         }
     )* };
 }
@@ -108,7 +111,8 @@ fn floats() -> Vec<f64> {
             values.extend([x, -x, 1.0 / x]);
         }
         // Between two short floats, and a little beside.
-        for ulp in [2f64.powi(-8), 2f64.powi(-9), 2f64.powi(-11), 2f64.powi(-12)] {
+        for place in [3, 4, 8, 9, 11, 12] {
+            let ulp = 2f64.powi(-place);
             let middle = power * (1.0 + ulp);
             values.extend([middle, middle * (1.0 + 1e-12), middle * (1.0 - 1e-12)]);
         }
@@ -121,7 +125,7 @@ fn floats() -> Vec<f64> {
 fn casts_of_f64() {
     let device = device();
     casts!(&device, f64, floats(); i8 i16 i32 i64 isize u8 u16 u32 u64 usize f32 f64);
-    short_casts!(&device, f64, floats(); f16 bf16);
+    short_casts!(&device, f64, floats(); e4m3 e5m2 f16 bf16);
 }
 
 #[test]
@@ -129,21 +133,30 @@ fn casts_of_f32() {
     let device = device();
     let values: Vec<f32> = floats().into_iter().map(|x| x as f32).collect();
     casts!(&device, f32, values; i8 i16 i32 i64 isize u8 u16 u32 u64 usize f32 f64);
-    short_casts!(&device, f32, values; f16 bf16);
+    short_casts!(&device, f32, values; e4m3 e5m2 f16 bf16);
 }
 
 #[test]
 fn casts_of_f16() {
     let device = device();
     let values: Vec<f16> = (0..=u16::MAX).step_by(7).map(f16::from_bits).collect();
-    short_casts!(&device, f16, values; i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 bf16);
+    short_casts!(&device, f16, values; i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 bf16 e4m3 e5m2);
 }
 
 #[test]
 fn casts_of_bf16() {
     let device = device();
     let values: Vec<bf16> = (0..=u16::MAX).step_by(7).map(bf16::from_bits).collect();
-    short_casts!(&device, bf16, values; i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 f16);
+    short_casts!(&device, bf16, values; i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 f16 e4m3 e5m2);
+}
+
+#[test]
+fn casts_of_floats_of_8_bits() {
+    let device = device();
+    let values: Vec<e4m3> = (0..=u8::MAX).map(e4m3::from_bits).collect();
+    short_casts!(&device, e4m3, values; i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 f16 bf16 e5m2);
+    let values: Vec<e5m2> = (0..=u8::MAX).map(e5m2::from_bits).collect();
+    short_casts!(&device, e5m2, values; i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 f16 bf16 e4m3);
 }
 
 /// From sm_80 on there is an instruction for what older machines compute.

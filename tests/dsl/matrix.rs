@@ -23,8 +23,8 @@ fn product(a: &[i32], b: &[i32], [m, n, k]: [usize; 3]) -> Vec<f64> {
 
 /// One warp: 16 by 8 by `$k` from shared memory, the copies in the background.
 macro_rules! warp_product {
-    ($name:ident, $test:ident, $ty:ty, $sum:ty, $k:literal, $copy:literal, $make:expr) => {
-        #[gpu_kernel(block_size = 32, arch = "sm_80")]
+    ($arch:literal, $name:ident, $test:ident, $ty:ty, $sum:ty, $k:literal, $copy:literal, $make:expr) => {
+        #[gpu_kernel(block_size = 32, arch = $arch)]
         fn $name(a: &[$ty], b: &[$ty], c: &mut [$sum]) {
             let left = shared_mem![$ty; 16 * $k];
             // The upper half stays zero.
@@ -60,13 +60,21 @@ macro_rules! warp_product {
     };
 }
 
-warp_product!(mma_f16, halves_are_multiplied, f16, f32, 16, 8, |it| f16::from_f32(*it as f32));
-warp_product!(mma_bf16, short_floats_are_multiplied, bf16, f32, 16, 8, |it| bf16::from_f32(
+warp_product!("sm_80", mma_f16, halves_are_multiplied, f16, f32, 16, 8, |it| f16::from_f32(
     *it as f32
 ));
-warp_product!(mma_tf32, floats_are_multiplied, f32, f32, 8, 4, |it| *it as f32);
-warp_product!(mma_i8, signed_bytes_are_multiplied, i8, i32, 32, 16, |it| *it as i8);
-warp_product!(mma_u8, bytes_are_multiplied, u8, i32, 32, 16, |it| *it as u8);
+warp_product!("sm_80", mma_bf16, short_floats_are_multiplied, bf16, f32, 16, 8, |it| {
+    bf16::from_f32(*it as f32)
+});
+warp_product!("sm_80", mma_tf32, floats_are_multiplied, f32, f32, 8, 4, |it| *it as f32);
+warp_product!("sm_80", mma_i8, signed_bytes_are_multiplied, i8, i32, 32, 16, |it| *it as i8);
+warp_product!("sm_80", mma_u8, bytes_are_multiplied, u8, i32, 32, 16, |it| *it as u8);
+warp_product!("sm_89", mma_e4m3, e4m3_are_multiplied, e4m3, f32, 32, 16, |it| {
+    e4m3::from_f32(*it as f32)
+});
+warp_product!("sm_89", mma_e5m2, e5m2_are_multiplied, e5m2, f32, 32, 16, |it| {
+    e5m2::from_f32(*it as f32)
+});
 
 #[gpu_kernel(block_size = 32, arch = "sm_80")]
 fn mma_f64(a: &[f64], b: &[f64], c: &mut [f64]) {

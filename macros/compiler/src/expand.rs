@@ -90,6 +90,7 @@ fn host_scalar(ty: Scalar) -> TokenStream {
     let name = Ident::new(ty.name(), Span::call_site());
     match ty {
         Scalar::F16 | Scalar::Bf16 => quote!(::firesteel::half::#name),
+        Scalar::E4m3 | Scalar::E5m2 => quote!(::firesteel::#name),
         Scalar::Bool
         | Scalar::I8
         | Scalar::I16

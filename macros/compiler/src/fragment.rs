@@ -93,7 +93,7 @@ impl std::fmt::Display for Fragment {
 /// The type in which products of this type are summed; itself where there are none.
 pub const fn sum_of(factor: Scalar) -> Scalar {
     match factor {
-        Scalar::F16 | Scalar::Bf16 | Scalar::F32 => Scalar::F32,
+        Scalar::E4m3 | Scalar::E5m2 | Scalar::F16 | Scalar::Bf16 | Scalar::F32 => Scalar::F32,
         Scalar::I8 | Scalar::U8 => Scalar::I32,
         _ => factor,
     }

@@ -21,18 +21,22 @@ pub enum Scalar {
     U32,
     U64,
     Usize,
+    E4m3,
+    E5m2,
     F16,
     Bf16,
     F32,
     F64,
 }
 
-use Scalar::{Bf16, Bool, F16, F32, F64, I8, I16, I32, I64, Isize, U8, U16, U32, U64, Usize};
+use Scalar::{
+    Bf16, Bool, E4m3, E5m2, F16, F32, F64, I8, I16, I32, I64, Isize, U8, U16, U32, U64, Usize,
+};
 
 impl Scalar {
     /// Every scalar type.
-    pub const ALL: [Self; 15] =
-        [Bool, I8, I16, I32, I64, Isize, U8, U16, U32, U64, Usize, F16, Bf16, F32, F64];
+    pub const ALL: [Self; 17] =
+        [Bool, I8, I16, I32, I64, Isize, U8, U16, U32, U64, Usize, E4m3, E5m2, F16, Bf16, F32, F64];
 
     /// The name in Rust.
     pub const fn name(self) -> &'static str {
@@ -48,6 +52,8 @@ impl Scalar {
             U32 => "u32",
             U64 => "u64",
             Usize => "usize",
+            E4m3 => "e4m3",
+            E5m2 => "e5m2",
             F16 => "f16",
             Bf16 => "bf16",
             F32 => "f32",
@@ -63,7 +69,7 @@ impl Scalar {
     /// The size in memory.
     pub const fn bytes(self) -> u32 {
         match self {
-            Bool | I8 | U8 => 1,
+            Bool | I8 | U8 | E4m3 | E5m2 => 1,
             I16 | U16 | F16 | Bf16 => 2,
             I32 | U32 | F32 => 4,
             I64 | Isize | U64 | Usize | F64 => 8,
@@ -77,15 +83,25 @@ impl Scalar {
 
     /// An integer type; `bool` is none.
     pub const fn is_int(self) -> bool {
-        !self.is_float() && !matches!(self, Bool)
+        !self.is_real() && !matches!(self, Bool)
     }
 
-    /// A floating-point type.
+    /// A floating-point type that is computed with.
     pub const fn is_float(self) -> bool {
         matches!(self, F16 | Bf16 | F32 | F64)
     }
 
-    /// A type with negative values.
+    /// A float of 8 bits: it is stored and converted, and never computed with.
+    pub const fn is_narrow(self) -> bool {
+        matches!(self, E4m3 | E5m2)
+    }
+
+    /// A type whose values have a fraction.
+    pub const fn is_real(self) -> bool {
+        self.is_float() || self.is_narrow()
+    }
+
+    /// A type with negative values that is computed with.
     pub const fn is_signed(self) -> bool {
         self.is_float() || matches!(self, I8 | I16 | I32 | I64 | Isize)
     }
@@ -93,7 +109,7 @@ impl Scalar {
     /// The unsigned integer of the same size: what `to_bits` and `abs_diff` give.
     pub const fn unsigned(self) -> Self {
         match self {
-            Bool | I8 | U8 => U8,
+            Bool | I8 | U8 | E4m3 | E5m2 => U8,
             I16 | U16 | F16 | Bf16 => U16,
             I32 | U32 | F32 => U32,
             I64 | U64 | F64 => U64,
@@ -200,7 +216,7 @@ impl std::fmt::Debug for Value {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.ty {
             Bool => write!(f, "{}", self.bits != 0),
-            _ if self.ty.is_float() => write!(f, "{:?}{}", self.as_f64(), self.ty),
+            _ if self.ty.is_real() => write!(f, "{:?}{}", self.as_f64(), self.ty),
             _ => write!(f, "{}{}", self.as_int(), self.ty),
         }
     }
@@ -226,6 +242,8 @@ impl Value {
     /// A float, rounded once to the type.
     pub fn float(ty: Scalar, value: f64) -> Self {
         let bits = match ty {
+            E4m3 => short_float::E4M3.round(value),
+            E5m2 => short_float::E5M2.round(value),
             F16 => short_float::F16.round(value),
             Bf16 => short_float::BF16.round(value),
             F32 => u64::from((value as f32).to_bits()),
@@ -265,6 +283,8 @@ impl Value {
     /// The value of a float, exactly.
     pub fn as_f64(self) -> f64 {
         match self.ty {
+            E4m3 => short_float::E4M3.widen(self.bits),
+            E5m2 => short_float::E5M2.widen(self.bits),
             F16 => short_float::F16.widen(self.bits),
             Bf16 => short_float::BF16.widen(self.bits),
             F32 => f64::from(f32::from_bits(self.bits as u32)),
@@ -275,12 +295,13 @@ impl Value {
         }
     }
 
-    /// `self as ty`: integers wrap, floats saturate and take NaN to 0.
+    /// `self as ty`: integers wrap, floats saturate and take NaN to 0. What is too large for a
+    /// float of 8 bits becomes its largest number.
     ///
-    /// A cast from an integer goes to `f16`, `bf16` and `f32` in one rounding.
+    /// A cast from an integer goes to a float in one rounding.
     #[must_use]
     pub fn cast(self, ty: Scalar) -> Self {
-        match (self.ty.is_float(), ty.is_float()) {
+        match (self.ty.is_real(), ty.is_real()) {
             (false, false) => Self::int(ty, self.as_int()),
             (true, true) => Self::float(ty, self.as_f64()),
             (false, true) => Self::int_to_float(ty, self.as_int()),
@@ -326,7 +347,7 @@ impl Value {
         if op.is_shift() {
             return self.shift(op, right);
         }
-        if self.ty != right.ty {
+        if self.ty != right.ty || self.ty.is_narrow() {
             return None;
         }
         if self.ty.is_float() {
@@ -476,6 +497,20 @@ mod tests {
         let above = 1.0 + 2f64.powi(-11) + 2f64.powi(-40);
         assert_eq!(Value::float(F16, above).as_f64(), 1.0 + 2f64.powi(-10));
         assert_eq!(Value::int(I32, 65520).cast(F16).as_f64(), f64::INFINITY);
+    }
+
+    #[test]
+    fn floats_of_8_bits_saturate_and_are_not_computed_with() {
+        let of = |x: f64| Value::float(F64, x);
+        assert_eq!(of(464.0).cast(E4m3).as_f64(), 448.0);
+        assert_eq!(of(f64::NEG_INFINITY).cast(E4m3).as_f64(), -448.0);
+        assert_eq!(of(1e9).cast(E5m2).as_f64(), 57344.0);
+        assert_eq!(of(f64::NAN).cast(E4m3).bits(), 0x7f);
+        assert_eq!(Value::int(I32, -3).cast(E5m2).as_f64(), -3.0);
+        assert_eq!(of(-2.75).cast(E4m3).cast(I8), Value::int(I8, -2));
+        let one = of(1.0).cast(E4m3);
+        assert_eq!(one.bits(), 0x38);
+        assert_eq!((one.unary(UnOp::Neg), one.binary(BinOp::Eq, one)), (None, None));
     }
 
     #[test]

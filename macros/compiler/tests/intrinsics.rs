@@ -16,7 +16,7 @@ use firesteel_compiler::intrinsics::{Class, Home, Kind, Row, SigTy, rows};
 use firesteel_compiler::value::Scalar;
 use proc_macro2::TokenStream;
 
-const SCALARS: [Scalar; 15] = Scalar::ALL;
+const SCALARS: [Scalar; 17] = Scalar::ALL;
 
 /// The PTX of a kernel.
 fn ptx(attr: &str, item: &str) -> String {
@@ -124,6 +124,7 @@ fn words(kind: FragmentKind, call: &str) -> String {
 }
 
 impl Case {
+    #[expect(clippy::too_many_lines, reason = "one arm for each form of a type")]
     fn argument(&mut self, row: &Row, types: &Types, ty: &SigTy) -> Option<()> {
         let at = self.args.len();
         let written = rust_type(types, ty)?;
@@ -261,7 +262,10 @@ fn every_row_lowers_for_every_type() {
             let Some(item) = kernel(row, &types) else {
                 continue;
             };
-            ptx(&format!("block_size = 64, arch = \"sm_{}\"", row.sm.max(70)), &item);
+            // The floats of 8 bits are multiplied from sm_89 on.
+            let narrow = types.iter().any(|(_, ty)| ty.is_some_and(Scalar::is_narrow));
+            let sm = row.sm.max(if narrow { 89 } else { 70 });
+            ptx(&format!("block_size = 64, arch = \"sm_{sm}\""), &item);
             cases += 1;
         }
     }

@@ -137,7 +137,7 @@ pub fn any<T>() -> T {
     device_only()
 }
 
-/// `value as B` where Rust's own `as` does not go: to and from `f16` and `bf16`.
+/// `value as B` where Rust's own `as` does not go: to and from the short floats.
 pub fn cast<A: Scalar, B: Scalar>(_value: A) -> B {
     device_only()
 }

@@ -15,6 +15,7 @@ use crate::buffer::{GpuBuffer, Memory};
 use crate::cuda;
 use crate::element::DeviceCopy;
 use crate::error::Result;
+use crate::narrow::{e4m3, e5m2};
 use crate::sim::tensor_map as sim;
 
 pub use check::TensorMapFault;
@@ -74,7 +75,7 @@ macro_rules! elements {
 // Copies move the bytes of the types that the driver does not name, so theirs are those of an
 // integer of their size.
 elements! {
-    u8: U8; i8: U8;
+    u8: U8; i8: U8; e4m3: U8; e5m2: U8;
     u16: U16; i16: U16;
     u32: U32; i32: I32;
     u64: U64; i64: I64; usize: U64; isize: I64;

@@ -60,7 +60,7 @@ fn element(index: usize, ty: &str) -> Vec<u8> {
         "f16" => f16::from_f32(number / 4.0).to_le_bytes().to_vec(),
         "tf32" => (number / 4.0).to_le_bytes().to_vec(),
         "s8" => vec![(number as i8).cast_unsigned()],
-        _ => vec![0x30 + small as u8 | if small % 3 == 0 { 0x80 } else { 0 }],
+        _ => vec![(0x30 + small as u8) | if small.is_multiple_of(3) { 0x80 } else { 0 }],
     }
 }
 

@@ -91,9 +91,9 @@ impl<'a> Infer<'a> {
             self.error(Code::WrongArity, name.span(), message, "write `to_f32()`");
         }
         let ty = self.value(receiver);
-        let (what, help, at) = ("to_f32".to_owned(), CONVERT, receiver.span);
-        self.pending.push(Pending::Class { ty, class: Class::Number, what, help, at });
-        Ty::Scalar(Scalar::F32)
+        let to = Ty::Scalar(Scalar::F32);
+        self.pending.push(Pending::Cast { from: ty, to: to.clone(), at: receiver.span });
+        to
     }
 
     /// `len`, which arrays have too.
@@ -188,15 +188,21 @@ impl<'a> Infer<'a> {
         self.error(Code::WrongArity, name, message, help);
     }
 
+    /// Reports what the kernel's architecture does not have.
+    pub(super) fn needs_arch(&mut self, what: &str, need: u32, at: impl Into<SpanRange>) {
+        let sm = self.ast.signature.options.sm;
+        let message = format!("{what} needs sm_{need}, and the kernel is for sm_{sm}");
+        let help = format!("write `#[gpu_kernel(.., arch = \"sm_{need}\")]`");
+        self.error(Code::NeedsArch, at, message, help);
+    }
+
     /// The architecture and the shape of the block.
     fn requirements(&mut self, row: &Row, name: Span) {
         let options = &self.ast.signature.options;
         let (sm, block) = (options.sm, options.block);
         if row.sm > sm {
             let need = row.sm;
-            let message = format!("`{}` needs sm_{need}, and the kernel is for sm_{sm}", row.name);
-            let help = format!("write `#[gpu_kernel(.., arch = \"sm_{need}\")]`");
-            self.error(Code::NeedsArch, name, message, help);
+            self.needs_arch(&format!("`{}`", row.name), need, name);
         }
         let threads: u32 = block.iter().product();
         if wants_full_warps(row) && !threads.is_multiple_of(32) {
@@ -243,6 +249,7 @@ impl<'a> Infer<'a> {
                 Kind::Int
             }
             Class::Scalar
+            | Class::Real
             | Class::Number
             | Class::Signed
             | Class::AtomicAdd

@@ -105,6 +105,8 @@ impl<'a> Infer<'a> {
             Pending::Class { ty, class, what, help, at } => {
                 if let Some(message) = self.class_message(&ty, class, &what) {
                     self.error(Code::BadArgument, at, message, help);
+                } else if matches!(class, Class::MmaFactor | Class::WgmmaFactor) {
+                    self.check_narrow(&ty, &format!("`{what}` of"), at);
                 }
             }
             Pending::Binary { op, ty, right, at } => self.check_binary(op, &ty, right, at),
@@ -164,6 +166,7 @@ impl<'a> Infer<'a> {
     fn check_binary(&mut self, op: BinOp, ty: &Ty, right: &Expr, at: SpanRange) {
         let fits = match self.vars.shallow(ty) {
             Ty::Error | Ty::Var(_) | Ty::Never => return,
+            Ty::Scalar(scalar) if scalar.is_narrow() => false,
             Ty::Scalar(scalar) if op.is_comparison() || op.is_bitwise() => {
                 op.is_comparison() || !scalar.is_float()
             }
@@ -174,6 +177,7 @@ impl<'a> Infer<'a> {
         if !fits {
             let (symbol, shown) = (op.symbol(), self.show(ty));
             let help = match self.vars.shallow(ty) {
+                Ty::Scalar(scalar) if scalar.is_narrow() => NARROW,
                 Ty::Scalar(scalar) if scalar.is_float() => "use `to_bits` to work on the bits",
                 Ty::Scalar(_) => "convert it first: `.. as u32`",
                 _ => "apply it to each part",
@@ -192,12 +196,13 @@ impl<'a> Infer<'a> {
         let (symbol, fits) = match (op, self.vars.shallow(ty)) {
             (_, Ty::Error | Ty::Var(_) | Ty::Never) => return,
             (UnOp::Neg, Ty::Scalar(scalar)) => ("-", scalar.is_signed()),
-            (UnOp::Not, Ty::Scalar(scalar)) => ("!", !scalar.is_float()),
+            (UnOp::Not, Ty::Scalar(scalar)) => ("!", !scalar.is_real()),
             (UnOp::Neg, _) => ("-", false),
             (UnOp::Not, _) => ("!", false),
         };
         if !fits {
             let help = match op {
+                _ if matches!(self.vars.shallow(ty), Ty::Scalar(it) if it.is_narrow()) => NARROW,
                 UnOp::Neg => "convert it to a signed type, or use `wrapping_neg`",
                 UnOp::Not => "use `-` for the opposite number",
             };
@@ -219,10 +224,29 @@ impl<'a> Infer<'a> {
         if to == Scalar::Bool && from != Scalar::Bool {
             let message = format!("no cast from `{from}` to `bool`");
             self.error(Code::BadCast, at, message, "compare it: `x != 0`");
-        } else if from == Scalar::Bool && to.is_float() {
+        } else if from == Scalar::Bool && to.is_real() {
             let message = format!("no cast from `bool` to `{to}`");
             let help = format!("cast it to an integer first: `x as u32 as {to}`");
             self.error(Code::BadCast, at, message, help);
+        } else if from != to {
+            self.check_conversion(from, to, at);
+        }
+    }
+
+    /// Floats of 8 bits are converted by an instruction that older machines do not have.
+    fn check_conversion(&mut self, from: Scalar, to: Scalar, at: SpanRange) {
+        if let Some(narrow) = [from, to].into_iter().find(|ty| ty.is_narrow()) {
+            self.check_narrow(&Ty::Scalar(narrow), "a conversion of", at);
+        }
+    }
+
+    /// Reports what does more with a float of 8 bits than the kernel's machine can.
+    fn check_narrow(&mut self, ty: &Ty, what: &str, at: SpanRange) {
+        if let Ty::Scalar(scalar) = self.vars.shallow(ty)
+            && scalar.is_narrow()
+            && self.ast.signature.options.sm < NARROW_SM
+        {
+            self.needs_arch(&format!("{what} `{scalar}`"), NARROW_SM, at);
         }
     }
 
@@ -240,6 +264,8 @@ impl<'a> Infer<'a> {
         if !is_lossless(from, to) {
             let message = format!("`{to}::from` does not take `{from}`: it may lose something");
             self.error(Code::BadCast, at, message, format!("write `.. as {to}`"));
+        } else if from != to {
+            self.check_conversion(from, to, at);
         }
     }
 
@@ -310,9 +336,16 @@ impl<'a> Infer<'a> {
     }
 }
 
+/// What to do with a float of 8 bits.
+const NARROW: &str = "convert it first: `.. as f32`";
+/// The lowest architecture that converts and multiplies floats of 8 bits.
+const NARROW_SM: u32 = 89;
+
 /// Rust's `From` between numbers, extended to the short floats.
 fn is_lossless(from: Scalar, to: Scalar) -> bool {
     let mantissa = |ty| match ty {
+        Scalar::E4m3 => 4,
+        Scalar::E5m2 => 3,
         Scalar::F16 => 11,
         Scalar::Bf16 => 8,
         Scalar::F32 => 24,
@@ -349,6 +382,8 @@ mod tests {
         assert!(is_lossless(Scalar::U8, Scalar::I16) && !is_lossless(Scalar::I8, Scalar::U16));
         assert!(is_lossless(Scalar::U16, Scalar::F32) && !is_lossless(Scalar::U32, Scalar::F32));
         assert!(is_lossless(Scalar::I32, Scalar::F64) && !is_lossless(Scalar::F64, Scalar::F32));
+        assert!(is_lossless(Scalar::E4m3, Scalar::F16) && is_lossless(Scalar::E5m2, Scalar::Bf16));
+        assert!(!is_lossless(Scalar::U8, Scalar::E4m3) && !is_lossless(Scalar::E4m3, Scalar::E5m2));
         assert!(is_lossless(Scalar::Bf16, Scalar::F32) && !is_lossless(Scalar::Bf16, Scalar::F16));
         assert!(!is_lossless(Scalar::U32, Scalar::Usize));
     }

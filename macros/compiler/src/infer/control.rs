@@ -351,7 +351,7 @@ impl<'a> Infer<'a> {
     fn pat_value(&mut self, want: &Ty, got: &Ty, at: SpanRange) {
         self.expect(want, got, at);
         let float = match self.vars.shallow(got) {
-            Ty::Scalar(scalar) => scalar.is_float(),
+            Ty::Scalar(scalar) => scalar.is_real(),
             _ => self.vars.kind(got) == Some(super::ty::Kind::Float),
         };
         if float {

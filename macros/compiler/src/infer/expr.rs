@@ -5,7 +5,6 @@ use super::check::{CONVERT, Pending};
 use super::ty::{Kind, Ty};
 use crate::ast::{Expr, ExprKind, Lit, TyExpr};
 use crate::diag::Code;
-use crate::intrinsics::Class;
 use crate::parse::associated_type;
 use crate::span::SpanRange;
 use crate::value::{BinOp, Scalar, UnOp};
@@ -258,9 +257,7 @@ impl<'a> Infer<'a> {
         let (from, to) = (self.expr(inner), self.written(to));
         if path.segments.last().is_some_and(|last| last.ident == "from_f32") {
             self.expect(&Ty::Scalar(Scalar::F32), &from, inner.span);
-            let (ty, what) = (to.clone(), "from_f32".to_owned());
-            let help = "use the type of a number";
-            self.pending.push(Pending::Class { ty, class: Class::Number, what, help, at });
+            self.pending.push(Pending::Cast { from, to: to.clone(), at });
         } else {
             self.pending.push(Pending::From { from, to: to.clone(), at });
         }

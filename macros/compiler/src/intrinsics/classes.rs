@@ -78,6 +78,7 @@ fn operators(class: Class) -> TokenStream {
         Class::SignedInt
         | Class::UnsignedInt
         | Class::Float
+        | Class::Real
         | Class::Half
         | Class::WideInt
         | Class::AtomicAdd
@@ -148,6 +149,7 @@ fn items(class: Class) -> TokenStream {
         | Class::SignedInt
         | Class::UnsignedInt
         | Class::Signed
+        | Class::Real
         | Class::Half
         | Class::WideInt
         | Class::AtomicAdd
@@ -187,6 +189,9 @@ fn values(class: Class, scalar: Scalar) -> TokenStream {
                 | Scalar::U32
                 | Scalar::U64
                 | Scalar::Usize => (quote!(0), quote!(1)),
+                Scalar::E4m3 | Scalar::E5m2 => {
+                    unreachable!("`{scalar}` is not computed with, so it is no number")
+                }
             };
             quote!(const ZERO: Self = #zero; const ONE: Self = #one; #min #max)
         }
@@ -203,6 +208,7 @@ fn values(class: Class, scalar: Scalar) -> TokenStream {
         | Class::SignedInt
         | Class::UnsignedInt
         | Class::Signed
+        | Class::Real
         | Class::Half
         | Class::WideInt
         | Class::AtomicAdd

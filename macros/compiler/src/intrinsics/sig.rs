@@ -20,6 +20,8 @@ pub enum Class {
     Signed,
     /// `f16`, `bf16`, `f32`, `f64`.
     Float,
+    /// The same, `e4m3` and `e5m2`: what consists of a sign, an exponent and a fraction.
+    Real,
     /// `f16` and `bf16`.
     Half,
     /// Integers of 32 and 64 bits.
@@ -50,7 +52,7 @@ pub enum Class {
 
 impl Class {
     /// Every class, in the order of declaration.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Scalar,
         Self::Number,
         Self::Int,
@@ -58,6 +60,7 @@ impl Class {
         Self::UnsignedInt,
         Self::Signed,
         Self::Float,
+        Self::Real,
         Self::Half,
         Self::WideInt,
         Self::AtomicAdd,
@@ -98,6 +101,7 @@ impl Class {
             Self::UnsignedInt => "UnsignedInt",
             Self::Signed => "Signed",
             Self::Float => "Float",
+            Self::Real => "Real",
             Self::Half => "Half",
             Self::WideInt => "WideInt",
             Self::AtomicAdd => "AtomicAdd",
@@ -124,6 +128,7 @@ impl Class {
             Self::UnsignedInt => "an unsigned integer",
             Self::Signed => "a signed number",
             Self::Float => "a float",
+            Self::Real => "a float, of 8 bits or more",
             Self::Half => "`f16` or `bf16`",
             Self::WideInt => "an integer of 32 or 64 bits",
             Self::AtomicAdd => "an integer of 32 or 64 bits or a float",
@@ -132,8 +137,8 @@ impl Class {
             Self::Int32 => "`i32` or `u32`",
             Self::U32Only => "`u32`",
             Self::U64Only => "`u64`",
-            Self::MmaFactor => "`f16`, `bf16`, `f32`, `f64`, `i8` or `u8`",
-            Self::WgmmaFactor => "`f16`, `bf16`, `f32`, `i8` or `u8`",
+            Self::MmaFactor => "`e4m3`, `e5m2`, `f16`, `bf16`, `f32`, `f64`, `i8` or `u8`",
+            Self::WgmmaFactor => "`e4m3`, `e5m2`, `f16`, `bf16`, `f32`, `i8` or `u8`",
             Self::MatrixElem => "a number of at most 32 bits",
             Self::Lane => "a number of fixed size",
             Self::ConstU8 => "a constant `u8`",
@@ -145,12 +150,13 @@ impl Class {
         let wide = ty.bytes() >= 4;
         match self {
             Self::Scalar => true,
-            Self::Number => !matches!(ty, Scalar::Bool),
+            Self::Number => !matches!(ty, Scalar::Bool) && !ty.is_narrow(),
             Self::Int => ty.is_int(),
             Self::SignedInt => ty.is_int() && ty.is_signed(),
             Self::UnsignedInt => ty.is_int() && !ty.is_signed(),
             Self::Signed => ty.is_signed(),
             Self::Float => ty.is_float(),
+            Self::Real => ty.is_real(),
             Self::Half => matches!(ty, Scalar::F16 | Scalar::Bf16),
             Self::WideInt => ty.is_int() && wide,
             Self::AtomicAdd => ty.is_int() && wide || ty.is_float(),
@@ -161,7 +167,7 @@ impl Class {
             Self::U64Only => matches!(ty, Scalar::U64),
             Self::MmaFactor => Self::WgmmaFactor.contains(ty) || matches!(ty, Scalar::F64),
             Self::WgmmaFactor => {
-                matches!(ty, Scalar::F16 | Scalar::Bf16 | Scalar::F32 | Scalar::I8 | Scalar::U8)
+                ty.is_real() && !matches!(ty, Scalar::F64) || matches!(ty, Scalar::I8 | Scalar::U8)
             }
             Self::MatrixElem => !matches!(ty, Scalar::Bool) && !wide || ty.bytes() == 4,
             Self::Lane => !matches!(ty, Scalar::Bool | Scalar::Isize | Scalar::Usize),

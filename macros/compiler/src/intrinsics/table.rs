@@ -630,7 +630,7 @@ intrinsics! {
     }
 
     "Matrices in registers"
-    "Fragments of matrices, spread over the lanes of a warp, and their product. A step along K is 32 bytes: 16 elements of `f16` and `bf16`, 8 of `f32` (multiplied as TF32, without the low 13 bits), 32 of `i8` and `u8`; of `f64`, whose tiles are 8 by 8 by 4, it is 4 elements. Lane `l` holds of a `FragC` the elements `c[i]` in row `l / 4 + 8 * (i / 2)` and column `l % 4 * 2 + i % 2`. All lanes of the warp take part. In `ldmatrix` and `stmatrix` each lane gives the index where a row of 16 bytes begins, a multiple of 16 bytes; `tile` is a shared array.";
+    "Fragments of matrices, spread over the lanes of a warp, and their product. A step along K is 32 bytes: 16 elements of `f16` and `bf16`, 8 of `f32` (multiplied as TF32, without the low 13 bits), 32 of `i8`, `u8`, `e4m3` and `e5m2` (which need sm_89); of `f64`, whose tiles are 8 by 8 by 4, it is 4 elements. Lane `l` holds of a `FragC` the elements `c[i]` in row `l / 4 + 8 * (i / 2)` and column `l % 4 * 2 + i % 2`. All lanes of the warp take part. In `ldmatrix` and `stmatrix` each lane gives the index where a row of 16 bytes begins, a multiple of 16 bytes; `tile` is a shared array.";
 
     LdmatrixA 75 {
         /// 16 rows of 32 bytes along K. Lane `l` gives row `l % 16`, its half `l / 16`.
@@ -707,6 +707,22 @@ intrinsics! {
         /// Both rounded to `bf16`, as a word with `low` in the low half.
         free fn pack_bf16x2(low: f32, high: f32) -> u32;
     }
+    PackE4m3x2 89 {
+        /// Both rounded to `e4m3`, of 448 at most, with `low` in the low byte.
+        free fn pack_e4m3x2(low: f32, high: f32) -> u16;
+    }
+    PackE5m2x2 89 {
+        /// Both rounded to `e5m2`, of 57344 at most, with `low` in the low byte.
+        free fn pack_e5m2x2(low: f32, high: f32) -> u16;
+    }
+    UnpackE4m3x2 89 {
+        /// The two `e4m3` of a pair, exactly; that in the low byte is the first lane.
+        free fn unpack_e4m3x2(pair: u16) -> f16x2;
+    }
+    UnpackE5m2x2 89 {
+        /// The two `e5m2` of a pair, exactly; that in the low byte is the first lane.
+        free fn unpack_e5m2x2(pair: u16) -> f16x2;
+    }
 
     "Barriers in shared memory"
     "An `mbarrier` is an element of a shared array of `u64`. One thread makes it, for a number of arrivals, and the block synchronises before others use it. A phase is complete when all have arrived and all announced bytes have come; then the next begins. A wait names the parity of the phase that it waits for: 0 for the first, then 1, 0, 1.";
@@ -774,7 +790,7 @@ intrinsics! {
     }
     TmaReduceAdd 90 {
         /// Begins to add a box from shared memory to the tensor, element by element and atomically.
-        free fn tma_reduce_add<T: Lane>(map: &mut TensorMap<T, _>, at: [i32; R], from: &T);
+        free fn tma_reduce_add<T: AtomicAdd>(map: &mut TensorMap<T, _>, at: [i32; R], from: &T);
     }
     TmaPrefetch 90 {
         /// Begins to fetch a box into the L2 cache.
@@ -1200,11 +1216,11 @@ intrinsics! {
     }
     ToBits 50 {
         /// The bits, as an unsigned integer.
-        method fn to_bits<T: Float>(x: T) -> T::Bits;
+        method fn to_bits<T: Real>(x: T) -> T::Bits;
     }
     FromBits 50 {
         /// The float of these bits.
-        assoc fn from_bits<T: Float>(bits: T::Bits) -> T;
+        assoc fn from_bits<T: Real>(bits: T::Bits) -> T;
     }
     ToF32 50 {
         /// The same number.

@@ -98,6 +98,8 @@ impl Lower<'_> {
             | Scalar::U32
             | Scalar::U64
             | Scalar::Usize
+            | Scalar::E4m3
+            | Scalar::E5m2
             | Scalar::F16
             | Scalar::Bf16
             | Scalar::F32
@@ -319,6 +321,7 @@ impl Lower<'_> {
     pub(crate) fn compare_reg(&mut self, binop: BinOp, ty: Scalar, a: Operand, b: Operand) -> Reg {
         match ty {
             Scalar::Bool => self.compare_bool(binop, a, b),
+            Scalar::E4m3 | Scalar::E5m2 => unreachable!("`infer` lets nobody compare {ty}"),
             Scalar::Bf16 => {
                 let (a, b) = (self.convert(a, ty, Scalar::F32), self.convert(b, ty, Scalar::F32));
                 self.compare_reg(binop, Scalar::F32, a, b)

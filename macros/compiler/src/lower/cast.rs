@@ -5,7 +5,7 @@ use firesteel_ptx::isa::{Mov, MovPack, Testp};
 use firesteel_ptx::modifier::{Cmp, CvtRound, FloatClass};
 use firesteel_ptx::operand::{Use, VecUse};
 use firesteel_ptx::ty::{
-    BitsTy, CompareTy, CvtTy, IntTy, LogicTy, MovTy, RealTy, ShrTy, Ty as PtxTy,
+    BitsTy, CompareTy, CvtTy, Fp8PairTy, IntTy, LogicTy, MovTy, PackTy, RealTy, ShrTy, Ty as PtxTy,
 };
 
 use super::val::{compare_ty, constant, cvt_ty, immediate, int_ty, reg_ty, select_ty};
@@ -21,7 +21,7 @@ impl Lower<'_> {
         if let Some(value) = constant(&a, from) {
             return immediate(value.cast(to));
         }
-        match (from.is_float(), to.is_float()) {
+        match (from.is_real(), to.is_real()) {
             _ if from == to => a,
             (false, false) => {
                 let result = self.int_to_int(a.clone(), from, to);
@@ -68,9 +68,9 @@ impl Lower<'_> {
             let wide = self.int_to_int(a, from, Scalar::U32);
             return self.int_to_float(wide, Scalar::U32, to);
         }
-        if to == Scalar::Bf16 {
+        if to == Scalar::Bf16 || to.is_narrow() {
             let single = self.int_to_odd_single(a, from);
-            return self.single_to_bf16(single);
+            return self.single_to_short(single, to);
         }
         let (float, int) = (cvt_float(to), cvt_int(from, from));
         self.pure(reg_ty(to), |d| op::cvt(Some(CvtRound::Rn), float, d, int, a)).into()
@@ -104,7 +104,7 @@ impl Lower<'_> {
 
     /// PTX clamps to the range of the type; NaN gives 0 for singles and 32 bits alone.
     fn float_to_int(&mut self, a: Operand, from: Scalar, to: Scalar) -> Operand {
-        if from.bits() == 16 {
+        if from.bits() <= 16 {
             let single = self.convert(a, from, Scalar::F32);
             return self.float_to_int(single, Scalar::F32, to);
         }
@@ -146,14 +146,18 @@ impl Lower<'_> {
                 let single = self.float_to_float(a, from, Scalar::F32);
                 self.convert(single, Scalar::F32, to)
             }
-            (Scalar::F32, Scalar::Bf16) => self.single_to_bf16(a),
-            (Scalar::F64, Scalar::Bf16) => {
-                let single = self.double_to_odd_single(a);
-                self.single_to_bf16(single)
+            (Scalar::E4m3, _) => self.narrow_to_float(a, Fp8PairTy::E4m3x2, to),
+            (Scalar::E5m2, _) => self.narrow_to_float(a, Fp8PairTy::E5m2x2, to),
+            (Scalar::F32, Scalar::Bf16 | Scalar::E4m3 | Scalar::E5m2) => {
+                self.single_to_short(a, to)
             }
-            (_, Scalar::Bf16) => {
+            (Scalar::F64, Scalar::Bf16 | Scalar::E4m3 | Scalar::E5m2) => {
+                let single = self.double_to_odd_single(a);
+                self.single_to_short(single, to)
+            }
+            (_, Scalar::Bf16 | Scalar::E4m3 | Scalar::E5m2) => {
                 let single = self.float_to_float(a, from, Scalar::F32);
-                self.single_to_bf16(single)
+                self.single_to_short(single, to)
             }
             _ => {
                 let a = self.float_operand(a, from);
@@ -172,6 +176,24 @@ impl Lower<'_> {
         let back = self.pure(PtxTy::F64, |d| op::cvt(None, CvtTy::F64, d, CvtTy::F32, near));
         let lost = self.pure(PtxTy::Pred, |d| op::setp(Cmp::Neu, CompareTy::F64, d, back, a));
         self.make_odd(near, lost)
+    }
+
+    /// Rounds an `f32` to a type that `cvt` does not make of every other, to nearest even.
+    fn single_to_short(&mut self, a: Operand, to: Scalar) -> Operand {
+        let pair = match to {
+            Scalar::E4m3 => PackTy::E4m3x2,
+            Scalar::E5m2 => PackTy::E5m2x2,
+            _ => return self.single_to_bf16(a),
+        };
+        // The other half of the pair is zero, so the register holds the byte extended.
+        self.pack_singles(a, Operand::F32(0), pair).into()
+    }
+
+    /// A float of 8 bits as any other float, by way of `f16`, which holds its value.
+    fn narrow_to_float(&mut self, a: Operand, pair: Fp8PairTy, to: Scalar) -> Operand {
+        let halves = self.narrow_to_halves(a, pair);
+        let half = halves.into_iter().next().unwrap_or(Operand::Int(0));
+        self.convert(half, Scalar::F16, to)
     }
 
     /// Rounds an `f32` to `bf16`, to nearest even.
@@ -241,7 +263,7 @@ fn cvt_int(width: Scalar, sign: Scalar) -> CvtTy {
     }
 }
 
-/// The type that `cvt` gives a float other than `bf16`.
+/// The type that `cvt` gives a float other than `bf16` and those of 8 bits.
 fn cvt_float(ty: Scalar) -> CvtTy {
-    cvt_ty(ty).unwrap_or_else(|| unreachable!("`bf16` is converted by way of `f32`"))
+    cvt_ty(ty).unwrap_or_else(|| unreachable!("{ty} is converted by way of another float"))
 }

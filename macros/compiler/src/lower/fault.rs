@@ -255,8 +255,8 @@ impl Lower<'_> {
 
     /// The value as the host reads it: integers extended by their sign, floats as their bits.
     fn printed_bits(&mut self, operand: Operand, ty: Scalar) -> Operand {
-        let bits = if ty.is_float() { self.float_bits(operand, ty) } else { operand };
-        let from = if ty.is_float() { ty.unsigned() } else { ty };
+        let bits = if ty.is_real() { self.float_bits(operand, ty) } else { operand };
+        let from = if ty.is_real() { ty.unsigned() } else { ty };
         let to = if from.is_signed() { Scalar::I64 } else { Scalar::U64 };
         let wide = self.convert(bits, from, to);
         self.in_reg(&wide, to).into()

@@ -91,14 +91,19 @@ pub(crate) fn width(ty: &Ty) -> usize {
     }
 }
 
-/// The register class of a scalar: `bool` is a predicate, integers of 8 bits are kept extended
-/// in 16, the short floats are untyped.
+/// The register class of a scalar: `bool` is a predicate, integers and floats of 8 bits are kept
+/// extended in 16, the short floats are untyped.
 pub(crate) const fn reg_ty(ty: Scalar) -> PtxTy {
     match ty {
         Scalar::Bool => PtxTy::Pred,
-        Scalar::I8 | Scalar::U8 | Scalar::I16 | Scalar::U16 | Scalar::F16 | Scalar::Bf16 => {
-            PtxTy::B16
-        }
+        Scalar::I8
+        | Scalar::U8
+        | Scalar::E4m3
+        | Scalar::E5m2
+        | Scalar::I16
+        | Scalar::U16
+        | Scalar::F16
+        | Scalar::Bf16 => PtxTy::B16,
         Scalar::I32 | Scalar::U32 => PtxTy::B32,
         Scalar::I64 | Scalar::U64 | Scalar::Isize | Scalar::Usize => PtxTy::B64,
         Scalar::F32 => PtxTy::F32,
@@ -115,7 +120,13 @@ pub(crate) fn int_ty(ty: Scalar) -> IntTy {
         Scalar::U32 => IntTy::U32,
         Scalar::I64 | Scalar::Isize => IntTy::S64,
         Scalar::U64 | Scalar::Usize => IntTy::U64,
-        Scalar::Bool | Scalar::F16 | Scalar::Bf16 | Scalar::F32 | Scalar::F64 => {
+        Scalar::Bool
+        | Scalar::E4m3
+        | Scalar::E5m2
+        | Scalar::F16
+        | Scalar::Bf16
+        | Scalar::F32
+        | Scalar::F64 => {
             unreachable!("`infer` does integer arithmetic on integers, not on {ty}")
         }
     }
@@ -138,7 +149,9 @@ pub(crate) fn float_ty(ty: Scalar) -> FloatTy {
         | Scalar::U16
         | Scalar::U32
         | Scalar::U64
-        | Scalar::Usize => unreachable!("`infer` does float arithmetic on floats, not on {ty}"),
+        | Scalar::Usize
+        | Scalar::E4m3
+        | Scalar::E5m2 => unreachable!("`infer` does float arithmetic on floats, not on {ty}"),
     }
 }
 
@@ -181,7 +194,7 @@ pub(crate) const fn select_ty(ty: Scalar) -> CompareTy {
 /// The type in which memory holds a scalar.
 pub(crate) const fn mem_ty(ty: Scalar) -> MemTy {
     match ty {
-        Scalar::Bool | Scalar::U8 => MemTy::U8,
+        Scalar::Bool | Scalar::U8 | Scalar::E4m3 | Scalar::E5m2 => MemTy::U8,
         Scalar::I8 => MemTy::S8,
         Scalar::I16 => MemTy::S16,
         Scalar::U16 => MemTy::U16,
@@ -196,7 +209,7 @@ pub(crate) const fn mem_ty(ty: Scalar) -> MemTy {
 }
 
 /// The type that `cvt` gives a scalar other than `bool`; `None` for `bf16`, whose conversions
-/// depend on the machine.
+/// depend on the machine, and for the floats of 8 bits, which it converts in pairs.
 pub(crate) const fn cvt_ty(ty: Scalar) -> Option<CvtTy> {
     match ty {
         Scalar::Bool | Scalar::U8 => Some(CvtTy::U8),
@@ -210,7 +223,7 @@ pub(crate) const fn cvt_ty(ty: Scalar) -> Option<CvtTy> {
         Scalar::F16 => Some(CvtTy::F16),
         Scalar::F32 => Some(CvtTy::F32),
         Scalar::F64 => Some(CvtTy::F64),
-        Scalar::Bf16 => None,
+        Scalar::Bf16 | Scalar::E4m3 | Scalar::E5m2 => None,
     }
 }
 
@@ -219,7 +232,9 @@ pub(crate) fn immediate(value: Value) -> Operand {
     match value.ty() {
         Scalar::F32 => Operand::F32(value.bits() as u32),
         Scalar::F64 => Operand::F64(value.bits()),
-        Scalar::F16 | Scalar::Bf16 => Operand::Int(value.bits() as i64),
+        Scalar::E4m3 | Scalar::E5m2 | Scalar::F16 | Scalar::Bf16 => {
+            Operand::Int(value.bits() as i64)
+        }
         Scalar::Bool
         | Scalar::I8
         | Scalar::I16

@@ -63,7 +63,7 @@ pub fn associated_constant(ty: Scalar, name: &str) -> Option<Value> {
         "BYTES" => return Some(Value::int(Scalar::U32, i128::from(ty.bytes()))),
         "ZERO" if ty != Scalar::Bool => return Some(Value::from_bits(ty, 0)),
         "ONE" if ty.is_int() => return Some(Value::int(ty, 1)),
-        "ONE" if ty.is_float() => return Some(Value::float(ty, 1.0)),
+        "ONE" if ty.is_real() => return Some(Value::float(ty, 1.0)),
         _ => {}
     }
     if ty.is_int() {
@@ -73,6 +73,9 @@ pub fn associated_constant(ty: Scalar, name: &str) -> Option<Value> {
             "MAX" => Some(Value::int(ty, high)),
             _ => None,
         };
+    }
+    if ty.is_narrow() {
+        return narrow_constant(ty, name);
     }
     // Bits of the mantissa, and infinity, the exponent's bits being all ones.
     let (mantissa, infinity) = match ty {
@@ -97,6 +100,16 @@ pub fn associated_constant(ty: Scalar, name: &str) -> Option<Value> {
         }
     };
     Some(Value::from_bits(ty, bits))
+}
+
+/// Of the floats of 8 bits. A cast saturates, and only NaN has all bits set.
+fn narrow_constant(ty: Scalar, name: &str) -> Option<Value> {
+    match name {
+        "MAX" => Some(Value::float(ty, f64::INFINITY)),
+        "MIN" => Some(Value::float(ty, f64::NEG_INFINITY)),
+        "NAN" => Some(Value::float(ty, f64::NAN)),
+        _ => None,
+    }
 }
 
 fn is_int_constant(name: &str) -> bool {

@@ -67,7 +67,7 @@ impl Parser<'_, '_> {
         let name = segments.last().map(|last| last.ident.to_string()).unwrap_or_default();
         let plain = path.qself.is_none()
             && segments.iter().all(|segment| segment.arguments.is_none())
-            && (segments.len() == 1 || matches!(name.as_str(), "f16" | "bf16"));
+            && (segments.len() == 1 || matches!(name.as_str(), "f16" | "bf16" | "e4m3" | "e5m2"));
         if plain
             && let Some(last) = segments.last()
             && let Some(kind) = self.scalar_named(&last.ident)

@@ -50,9 +50,14 @@ impl Shadow<'_> {
     /// the user imports may have some of the same name.
     fn associated(&self, path: &syn::Path, ty: &TyExpr, name: &Ident) -> TokenStream {
         let of = match name.to_string().as_str() {
+            // What is not computed with is no `Number`, and has them itself.
+            "ZERO" | "ONE" | "from_f32" if matches!(ty.kind, TyExprKind::Scalar(scalar) if scalar.is_narrow()) =>
+            {
+                return of_short(path);
+            }
             "ZERO" | "ONE" | "from_f32" => quote!(Number),
             "BITS" | "BYTES" => quote!(Scalar),
-            _ => return quote!(#path),
+            _ => return of_short(path),
         };
         let ty = self.ty(ty);
         quote_spanned!(name.span()=> <#ty as ::firesteel::dsl::#of>::#name)
@@ -76,7 +81,7 @@ impl Shadow<'_> {
                     Some(last) if last.ident == "from_f32" => {
                         self.associated(path, ty, &last.ident)
                     }
-                    Some(_) | None => of_half(path),
+                    Some(_) | None => of_short(path),
                 };
                 quote_spanned!(span=> #path(#inner))
             }
@@ -334,10 +339,10 @@ impl Shadow<'_> {
 
     fn cast(&self, inner: &Expr, to: &Ty, ty: &TokenStream, span: Span) -> TokenStream {
         let from = self.node(inner);
-        let half = [from, to].iter().any(|ty| ty.scalar().is_some_and(Self::is_half));
+        let short = [from, to].iter().any(|ty| ty.scalar().is_some_and(Self::is_short));
         // Of types that are not known, rustc finds out.
         let unknown = (*from == Ty::Error || *to == Ty::Error) && !self.in_const.get();
-        if half || unknown {
+        if short || unknown {
             let (from, inner) = (written(from, span), self.expr(inner));
             return quote_spanned!(span=> ::firesteel::dsl::cast::<#from, #ty>(#inner));
         }
@@ -362,7 +367,7 @@ impl Shadow<'_> {
 
     fn call(&self, call: &Call, span: Span) -> TokenStream {
         let (path, args) = (&call.path, self.arguments(Some(call.row), 0, &call.args));
-        let path = of_half(path);
+        let path = of_short(path);
         quote_spanned!(span=> #path(#(#args),*))
     }
 
@@ -422,18 +427,18 @@ impl Shadow<'_> {
     }
 }
 
-/// A path with the types `f16` and `bf16` found, whatever the user imports.
-fn of_half(path: &syn::Path) -> TokenStream {
+/// A path with the short floats found, whatever the user imports.
+fn of_short(path: &syn::Path) -> TokenStream {
     match path.segments.first() {
-        Some(first) if path.segments.len() == 2 && is_half_name(&first.ident) => {
+        Some(first) if path.segments.len() == 2 && is_short_name(&first.ident) => {
             quote_spanned!(first.ident.span()=> ::firesteel::dsl::#path)
         }
         Some(_) | None => quote!(#path),
     }
 }
 
-fn is_half_name(name: &Ident) -> bool {
-    Scalar::from_name(&name.to_string()).is_some_and(Shadow::is_half)
+fn is_short_name(name: &Ident) -> bool {
+    Scalar::from_name(&name.to_string()).is_some_and(Shadow::is_short)
 }
 
 fn label(label: &Label) -> TokenStream {
@@ -452,7 +457,7 @@ fn literal(lit: &Lit, ty: &Ty, negative: bool, span: Span) -> TokenStream {
     };
     let ty = ty.scalar().or(*written);
     let suffix = match ty {
-        Some(scalar) if !matches!(scalar, Scalar::F16 | Scalar::Bf16) => scalar.name(),
+        Some(scalar) if !Shadow::is_short(scalar) => scalar.name(),
         _ => "",
     };
     let digits = match lit {

@@ -222,7 +222,7 @@ fn bound(bound: &syn::TypeParamBound) -> Option<TokenStream> {
 fn scalar(scalar: Scalar, span: Span) -> TokenStream {
     let name = Ident::new(scalar.name(), span);
     match scalar {
-        Scalar::F16 | Scalar::Bf16 => quote_spanned!(span=> ::firesteel::dsl::#name),
+        short if Shadow::is_short(short) => quote_spanned!(span=> ::firesteel::dsl::#name),
         _ => quote!(#name),
     }
 }

@@ -146,8 +146,8 @@ impl Shadow<'_> {
         }
     }
 
-    /// Whether a value of the type is one of the short floats, which Rust casts by functions.
-    pub(super) fn is_half(ty: Scalar) -> bool {
-        matches!(ty, Scalar::F16 | Scalar::Bf16)
+    /// Whether the type is one of the short floats, which Rust does not know.
+    pub(super) fn is_short(ty: Scalar) -> bool {
+        ty.is_real() && ty.bits() < 32
     }
 }

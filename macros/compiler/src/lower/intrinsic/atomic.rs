@@ -275,7 +275,7 @@ impl Lower<'_> {
     }
 
     /// The two values of 16 bits of a word.
-    pub(super) fn unpack_pair(&mut self, word: Reg, ty: Scalar) -> Vec<Operand> {
+    pub(in super::super) fn unpack_pair(&mut self, word: Reg, ty: Scalar) -> Vec<Operand> {
         let lanes = [self.fresh(ty), self.fresh(ty)];
         let d = VecDef(lanes.map(Some).to_vec());
         self.emit(MovUnpack { ty: BitsTy::B32, d, a: Use(word.into()) });

@@ -1,11 +1,14 @@
 //! Fragments of matrices: loads, stores and products of a warp.
 
 use firesteel_ptx::ir::Reg;
-use firesteel_ptx::isa::{CvtPack, Ldmatrix, Mma, Stmatrix};
-use firesteel_ptx::modifier::{CvtRound, Layout, MatrixCount, MmaShape, Space, Trans};
-use firesteel_ptx::operand::{Def, Use, VecDef, VecUse};
-use firesteel_ptx::ty::{MatrixTy, MmaAccTy, MmaTy, PackTy, SingleTy};
+use firesteel_ptx::isa::{CvtFromFp8, CvtPack, Ldmatrix, Mma, Stmatrix};
+use firesteel_ptx::modifier::{CvtRound, Layout, MatrixCount, MmaShape, SatFinite, Space, Trans};
+use firesteel_ptx::operand::{Use, VecDef, VecUse};
+use firesteel_ptx::ty::{
+    Fp8PairTy, HalfPairTy, MatrixTy, MmaAccTy, MmaTy, PackTy, SingleTy, Ty as PtxTy,
+};
 
+use super::super::val::reg_ty;
 use super::super::{Lower, Operand, Val};
 use super::vector::memory_and_index;
 use crate::hir::{Arg, Call, Fragment, Op, Place, Scalar, SpanRange, Ty};
@@ -36,6 +39,10 @@ impl Lower<'_> {
             Op::Mma => self.mma(call),
             Op::PackF16x2 => self.pack_floats(call, PackTy::F16x2),
             Op::PackBf16x2 => self.pack_floats(call, PackTy::BF16x2),
+            Op::PackE4m3x2 => self.pack_floats(call, PackTy::E4m3x2),
+            Op::PackE5m2x2 => self.pack_floats(call, PackTy::E5m2x2),
+            Op::UnpackE4m3x2 => self.unpack_narrow(call, Fp8PairTy::E4m3x2),
+            Op::UnpackE5m2x2 => self.unpack_narrow(call, Fp8PairTy::E5m2x2),
             other => unreachable!("`{other:?}` has no matrix"),
         }
     }
@@ -124,15 +131,42 @@ impl Lower<'_> {
 
     fn pack_floats(&mut self, call: &Call, dty: PackTy) -> Val {
         let args = self.operands_of(call);
-        let [low, high] = [0, 1].map(|at| {
-            let operand = args.get(at).cloned().unwrap_or(Operand::Int(0));
-            Use(self.in_reg(&operand, Scalar::F32).into())
-        });
-        let d = self.fresh(Scalar::U32);
-        let (round, satfinite, relu, aty) = (CvtRound::Rn, None, None, SingleTy::F32);
-        self.emit(CvtPack { round, satfinite, relu, dty, aty, d: Def(d), a: high, b: low });
-        self.made(d);
-        d.into()
+        let [low, high] = [0, 1].map(|at| args.get(at).cloned().unwrap_or(Operand::Int(0)));
+        self.pack_singles(low, high, dty).into()
+    }
+
+    /// Two singles, rounded and in one register.
+    pub(in super::super) fn pack_singles(
+        &mut self,
+        low: Operand,
+        high: Operand,
+        dty: PackTy,
+    ) -> Reg {
+        let [a, b] = [high, low].map(|it| Use(self.in_reg(&it, Scalar::F32).into()));
+        // Halves that are too large become infinite, and floats of 8 bits the largest number.
+        let (ty, satfinite) = match dty {
+            PackTy::F16x2 | PackTy::BF16x2 => (Scalar::U32, None),
+            PackTy::E4m3x2 | PackTy::E5m2x2 => (Scalar::U16, Some(SatFinite::SatFinite)),
+        };
+        let (round, relu, aty) = (CvtRound::Rn, None, SingleTy::F32);
+        self.pure(reg_ty(ty), |d| CvtPack { round, satfinite, relu, dty, aty, d, a, b })
+    }
+
+    fn unpack_narrow(&mut self, call: &Call, aty: Fp8PairTy) -> Val {
+        let pair = self.operands_of(call).pop().unwrap_or(Operand::Int(0));
+        Val::parts(self.narrow_to_halves(pair, aty))
+    }
+
+    /// Two floats of 8 bits as `f16`, which holds every value of theirs.
+    pub(in super::super) fn narrow_to_halves(
+        &mut self,
+        pair: Operand,
+        aty: Fp8PairTy,
+    ) -> Vec<Operand> {
+        let a = Use(self.in_reg(&pair, Scalar::U16).into());
+        let (relu, dty) = (None, HalfPairTy::F16x2);
+        let word = self.pure(PtxTy::B32, |d| CvtFromFp8 { relu, dty, aty, d, a });
+        self.unpack_pair(word, Scalar::F16)
     }
 }
 
@@ -160,6 +194,8 @@ pub(super) fn factor_of(call: &Call) -> Scalar {
 /// Shape and types of a product. PTX ISA, "Matrix shape".
 fn mma_types(elem: Scalar) -> (MmaShape, MmaTy, MmaAccTy) {
     match elem {
+        Scalar::E4m3 => (MmaShape::M16n8k32, MmaTy::E4m3, MmaAccTy::F32),
+        Scalar::E5m2 => (MmaShape::M16n8k32, MmaTy::E5m2, MmaAccTy::F32),
         Scalar::F16 => (MmaShape::M16n8k16, MmaTy::F16, MmaAccTy::F32),
         Scalar::Bf16 => (MmaShape::M16n8k16, MmaTy::BF16, MmaAccTy::F32),
         Scalar::F32 => (MmaShape::M16n8k8, MmaTy::TF32, MmaAccTy::F32),

@@ -188,7 +188,11 @@ impl Lower<'_> {
             | Op::FragBFromF64
             | Op::Mma
             | Op::PackF16x2
-            | Op::PackBf16x2 => self.matrix(call, ty, span),
+            | Op::PackBf16x2
+            | Op::PackE4m3x2
+            | Op::PackE5m2x2
+            | Op::UnpackE4m3x2
+            | Op::UnpackE5m2x2 => self.matrix(call, ty, span),
             Op::Dp4aSS
             | Op::Dp4aSU
             | Op::Dp4aUS

@@ -46,7 +46,14 @@ impl Lower<'_> {
                 let reg = self.pure(reg_ty(ty), |d| AbsInt { ty: int, d, a: Use(x) });
                 self.normalise(ty, reg)
             }
-            Scalar::Bool | Scalar::U8 | Scalar::U16 | Scalar::U32 | Scalar::U64 | Scalar::Usize => {
+            Scalar::Bool
+            | Scalar::U8
+            | Scalar::U16
+            | Scalar::U32
+            | Scalar::U64
+            | Scalar::Usize
+            | Scalar::E4m3
+            | Scalar::E5m2 => {
                 unreachable!("the table gives signed numbers alone, not {ty}")
             }
         }
@@ -80,6 +87,7 @@ impl Lower<'_> {
             | Scalar::U32
             | Scalar::U64
             | Scalar::Usize => self.int_min_max(ty, max, a, b),
+            Scalar::E4m3 | Scalar::E5m2 => unreachable!("{ty} is no number of the table"),
         }
     }
 

@@ -133,6 +133,8 @@ impl Lower<'_> {
         if let [low, high] = lanes {
             return self.pack_pair(low, high, ty).into();
         }
+        // Their bits, whatever they mean.
+        let ty = if ty.is_narrow() { ty.unsigned() } else { ty };
         let mut lanes = lanes.iter().map(Operand::clone);
         let first = lanes.next().unwrap_or(Operand::Int(0));
         let mut word = self.convert(first, ty, Scalar::U32);

@@ -102,8 +102,8 @@ impl Lower<'_> {
 
     /// A scalar as words of 32 bits, the low one first.
     pub(super) fn split_words(&mut self, value: Operand, ty: Scalar) -> Vec<Operand> {
-        let bits = if ty.is_float() { self.float_bits(value, ty) } else { value };
-        let int = if ty.is_float() { ty.unsigned() } else { ty };
+        let bits = if ty.is_real() { self.float_bits(value, ty) } else { value };
+        let int = if ty.is_real() { ty.unsigned() } else { ty };
         if ty.bits() < 64 {
             let wide = if int.is_signed() { Scalar::I32 } else { Scalar::U32 };
             return vec![self.convert(bits, int, wide)];
@@ -123,7 +123,7 @@ impl Lower<'_> {
 
     /// The scalar of these words.
     pub(super) fn join_words(&mut self, words: Vec<Operand>, ty: Scalar) -> Operand {
-        let int = if ty.is_float() { ty.unsigned() } else { ty };
+        let int = if ty.is_real() { ty.unsigned() } else { ty };
         let bits = match words.as_slice() {
             [word] => {
                 let wide = if int.is_signed() { Scalar::I32 } else { Scalar::U32 };
@@ -135,7 +135,7 @@ impl Lower<'_> {
                 self.pure(reg_ty(int), |d| MovPack { ty: BitsTy::B64, d, a }).into()
             }
         };
-        if ty.is_float() { self.float_from_bits(bits, ty) } else { bits }
+        if ty.is_real() { self.float_from_bits(bits, ty) } else { bits }
     }
 
     fn vote(&mut self, mode: VoteMode, mask: &Operand, predicate: &Operand) -> Val {

@@ -175,6 +175,8 @@ impl Lower<'_> {
 /// The types of factors and sum.
 fn types(elem: Scalar) -> (MmaTy, MmaAccTy) {
     match elem {
+        Scalar::E4m3 => (MmaTy::E4m3, MmaAccTy::F32),
+        Scalar::E5m2 => (MmaTy::E5m2, MmaAccTy::F32),
         Scalar::F16 => (MmaTy::F16, MmaAccTy::F32),
         Scalar::Bf16 => (MmaTy::BF16, MmaAccTy::F32),
         Scalar::F32 => (MmaTy::TF32, MmaAccTy::F32),
