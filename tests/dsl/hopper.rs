@@ -2,6 +2,7 @@
 
 use firesteel::half::bf16;
 use firesteel::prelude::*;
+use firesteel_tests::ptxas;
 
 use crate::device;
 
@@ -22,70 +23,72 @@ fn product(a: &[f32], b: &[f32], [m, n, k]: [usize; 3]) -> Vec<f32> {
 }
 
 /// One warpgroup: 64 by 64, two blocks of 128 bytes along K, the second of which ends outside.
-macro_rules! rows_along_k {
-    ($name:ident, $test:ident, $ty:ident, $block:literal, $step:literal) => {
-        #[gpu_kernel(block_size = 128, arch = "sm_90")]
-        fn $name(a: &TensorMap<$ty, 2>, b: &TensorMap<$ty, 2>, c: &mut [f32]) {
-            let left = shared_mem![$ty; 64 * $block, align = 1024];
-            let right = shared_mem![$ty; 64 * $block, align = 1024];
-            let full = shared_mem![u64; 1];
-            let thread = thread_idx_x();
-            if thread == 0 {
-                mbarrier_init(&mut full[0], 1);
-                fence_mbarrier_init();
-            }
-            bar_sync();
-            let mut sum = WarpgroupC::<f32, 64>::zero();
-            for block in 0..2u32 {
-                if thread == 0 {
-                    mbarrier_arrive_expect_tx(&mut full[0], 2 * 64 * 128);
-                    let at = [block as i32 * $block, 0];
-                    tma_load(&mut left[0], a, at, &mut full[0]);
-                    tma_load(&mut right[0], b, at, &mut full[0]);
-                }
-                mbarrier_wait(&mut full[0], block % 2);
-                wgmma_fence();
-                for step in 0..4u32 {
-                    let k = step * $step;
-                    wgmma(&mut sum, tile_k(left, k, 128), tile_k(right, k, 128));
-                }
-                wgmma_commit();
-                wgmma_wait(0);
-                // The next block overwrites what all four warps have read.
-                bar_sync();
-            }
-            let (row, col) = (thread / 32 * 16 + thread % 32 / 4, thread % 4 * 2);
-            for i in 0..32u32 {
-                c[(row + 8 * (i / 2 % 2)) * 64 + i / 4 * 8 + col + i % 2] = sum[i];
-            }
+#[gpu_kernel(block_size = 128, arch = "sm_90", instances(T = [bf16, e4m3, e5m2]))]
+fn rows_along_k<T: WgmmaFactor>(a: &TensorMap<T, 2>, b: &TensorMap<T, 2>, c: &mut [f32]) {
+    let left = shared_mem![T; 64 * 128 / T::BYTES, align = 1024];
+    let right = shared_mem![T; 64 * 128 / T::BYTES, align = 1024];
+    let full = shared_mem![u64; 1];
+    let thread = thread_idx_x();
+    if thread == 0 {
+        mbarrier_init(&mut full[0], 1);
+        fence_mbarrier_init();
+    }
+    bar_sync();
+    let mut sum = WarpgroupC::<f32, 64>::zero();
+    for block in 0..2u32 {
+        if thread == 0 {
+            mbarrier_arrive_expect_tx(&mut full[0], 2 * 64 * 128);
+            let at = [(block * 128 / T::BYTES) as i32, 0];
+            tma_load(&mut left[0], a, at, &mut full[0]);
+            tma_load(&mut right[0], b, at, &mut full[0]);
         }
+        mbarrier_wait(&mut full[0], block % 2);
+        wgmma_fence();
+        for step in 0..4u32 {
+            let k = step * 32 / T::BYTES;
+            wgmma(&mut sum, tile_k(left, k, 128), tile_k(right, k, 128));
+        }
+        wgmma_commit();
+        wgmma_wait(0);
+        // The next block overwrites what all four warps have read.
+        bar_sync();
+    }
+    let (row, col) = (thread / 32 * 16 + thread % 32 / 4, thread % 4 * 2);
+    for i in 0..32u32 {
+        c[(row + 8 * (i / 2 % 2)) * 64 + i / 4 * 8 + col + i % 2] = sum[i];
+    }
+}
 
+macro_rules! products {
+    ($($test:ident $ty:ident;)*) => { $(
         #[test]
         fn $test() {
             let device = device();
             if !has_copies(&device) {
                 return;
             }
-            let k = 2 * $block - 16;
+            let block = 128 / size_of::<$ty>();
+            let k = 2 * block - 16;
             let (a, b) = (numbers(64 * k, 1), numbers(64 * k, 2));
-            let make = |values: &[f32]| {
-                values.iter().map(|it| $ty::from_f32(*it)).collect::<Vec<_>>()
-            };
+            let make =
+                |values: &[f32]| values.iter().map(|it| $ty::from_f32(*it)).collect::<Vec<_>>();
             let x = device.alloc_from(&make(&a)).unwrap();
             let y = device.alloc_from(&make(&b)).unwrap();
             let mut c = device.alloc_zeros::<f32>(64 * 64).unwrap();
-            let tiling = Tiling::new([k as u64, 64], [$block, 64]).swizzle(Swizzle::B128);
+            let tiling = Tiling::new([k as u64, 64], [block as u32, 64]).swizzle(Swizzle::B128);
             let (left, right) =
                 (TensorMap::tiled(&x, tiling).unwrap(), TensorMap::tiled(&y, tiling).unwrap());
-            $name::launch(&device, &left, &right, &mut c, (1, 1, 1)).unwrap();
+            rows_along_k::launch::<$ty>(&device, &left, &right, &mut c, (1, 1, 1)).unwrap();
             assert_eq!(c.to_host(&device).unwrap(), product(&a, &b, [64, 64, k]));
         }
-    };
+    )* };
 }
 
-rows_along_k!(wgmma_bf16, short_floats_are_multiplied, bf16, 64, 16);
-rows_along_k!(wgmma_e4m3, e4m3_are_multiplied, e4m3, 128, 32);
-rows_along_k!(wgmma_e5m2, e5m2_are_multiplied, e5m2, 128, 32);
+products! {
+    short_floats_are_multiplied bf16;
+    e4m3_are_multiplied e4m3;
+    e5m2_are_multiplied e5m2;
+}
 
 /// The right factor's rows run along N, 64 by 128; the sum leaves by tensor copies, one that
 /// stores it and one that adds it.
@@ -161,4 +164,12 @@ fn columns_side_by_side_are_multiplied_and_sums_leave_by_copies() {
     assert_eq!(c.to_host(&device).unwrap(), want);
     let want: Vec<f32> = want.iter().zip(&before).map(|(sum, before)| sum + before).collect();
     assert_eq!(total.to_host(&device).unwrap(), want);
+}
+
+#[test]
+fn the_assembler_takes_every_instance() {
+    for kernel in rows_along_k::INSTANCES {
+        ptxas::demand(kernel.ptx(), &[]);
+    }
+    ptxas::demand(rows_along_n::ptx(), &[]);
 }
