@@ -7,6 +7,7 @@ mod examples;
 mod foreign_ptx;
 mod instructions;
 mod kernels;
+mod matmul;
 mod runtime;
 mod sanitizer;
 mod tidy;

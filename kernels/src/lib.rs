@@ -6,8 +6,10 @@
 //! | module | what |
 //! | --- | --- |
 //! | [`elementwise`] | scaled sums and gated activations |
+//! | [`matmul`] | matrix products |
 
 pub mod elementwise;
+pub mod matmul;
 pub mod shape;
 
 /// The PTX of every kernel of the library.

@@ -22,6 +22,20 @@ pub enum Error {
         /// Elements given.
         got: usize,
     },
+    /// A path of a product does not take its shape or the device.
+    #[error("{path:?} does not multiply {m} x {k} by {k} x {n}: {why}")]
+    Path {
+        /// The path.
+        path: crate::matmul::Path,
+        /// Rows.
+        m: u32,
+        /// Columns.
+        n: u32,
+        /// What is summed over.
+        k: u32,
+        /// What it does not take.
+        why: &'static str,
+    },
     /// The device could not.
     #[error(transparent)]
     Device(#[from] firesteel::Error),

@@ -2,7 +2,9 @@
 
 use firesteel::prelude::*;
 
-use crate::case::{Case, Format, Matrix, Order};
+use firesteel_kernels::matmul;
+
+use crate::case::{Case, Format, Matrix, Order, Shape};
 use crate::measure::Run;
 
 /// A kernel and the cases that it takes.
@@ -15,8 +17,66 @@ pub(crate) struct Candidate {
 }
 
 /// All of them, in the order of the tables.
-pub(crate) const CANDIDATES: &[Candidate] =
-    &[Candidate { name: "an element a thread", make: naive }];
+pub(crate) const CANDIDATES: &[Candidate] = &[
+    Candidate { name: "`matmul`", make: chosen },
+    Candidate { name: "`mma.sync`", make: mma },
+    Candidate { name: "an element a thread", make: naive },
+];
+
+/// What `matmul` chooses.
+fn chosen(case: &Case) -> Option<Run> {
+    let product = product_of(case)?;
+    if case.format == Format::F32 && case.b == Order::Kn {
+        return None;
+    }
+    Some(Box::new(move |stream, problem| match (&problem.a, &problem.b, &mut problem.c) {
+        (Matrix::F32(a), Matrix::F32(b), Matrix::F32(c)) => {
+            Ok(matmul::matmul(stream, c, a, b, &product)?)
+        }
+        (Matrix::Bf16(a), Matrix::Bf16(b), Matrix::Bf16(c)) => {
+            Ok(matmul::matmul(stream, c, a, b, &product)?)
+        }
+        (Matrix::F16(a), Matrix::F16(b), Matrix::F16(c)) => {
+            Ok(matmul::matmul(stream, c, a, b, &product)?)
+        }
+        _ => Err("the matrices are not of the case's format".into()),
+    }))
+}
+
+/// What machines before Hopper get.
+fn mma(case: &Case) -> Option<Run> {
+    let product = product_of(case)?;
+    if !matches!(case.format, Format::Bf16 | Format::F16) || case.b != Order::Nk {
+        return None;
+    }
+    if case.shape.is_skinny() {
+        return None;
+    }
+    Some(Box::new(move |stream, problem| match (&problem.a, &problem.b, &mut problem.c) {
+        (Matrix::Bf16(a), Matrix::Bf16(b), Matrix::Bf16(c)) => {
+            Ok(matmul::matmul_on(stream, matmul::Path::Mma, c, a, b, &product)?)
+        }
+        (Matrix::F16(a), Matrix::F16(b), Matrix::F16(c)) => {
+            Ok(matmul::matmul_on(stream, matmul::Path::Mma, c, a, b, &product)?)
+        }
+        _ => Err("the matrices are not of the case's format".into()),
+    }))
+}
+
+/// The case as the library says it; none for formats that it does not have.
+fn product_of(case: &Case) -> Option<matmul::Product> {
+    let order = match case.b {
+        Order::Nk => matmul::Order::Nk,
+        Order::Kn => matmul::Order::Kn,
+    };
+    match case.format {
+        Format::F32 | Format::Bf16 | Format::F16 => {
+            let Shape { m, n, k } = case.shape;
+            Some(matmul::Product::new(m, n, k).order(order))
+        }
+        Format::Tf32 | Format::I8 | Format::E4m3 => None,
+    }
+}
 
 /// The product as one writes it first.
 #[gpu_kernel(block_size = (32, 8))]
