@@ -4,6 +4,17 @@ use firesteel::prelude::*;
 
 use crate::device;
 
+/// In a device function the type is known by its class alone.
+#[gpu_fn]
+fn rounded<T: Real>(x: f32) -> T {
+    x as T
+}
+
+#[gpu_fn]
+fn widened<T: Real>(x: T) -> f32 {
+    x as f32
+}
+
 /// From `x` by way of scalars, pairs, bits and generic code; constants are `T`'s own.
 #[gpu_kernel(block_size = 32, arch = "sm_89", instances(T = [e4m3, e5m2]))]
 fn through<T: Real>(x: &[f32], narrow: &mut [T], back: &mut [f32], bits: &mut [u8], limit: T) {
@@ -14,7 +25,7 @@ fn through<T: Real>(x: &[f32], narrow: &mut [T], back: &mut [f32], bits: &mut [u
     narrow[32 + i] = other;
     narrow[64 + i] = limit;
     narrow[96 + i] = T::from_bits(small.to_bits());
-    back[i] = small as f32;
+    back[i] = widened(rounded::<T>(x[i]));
     back[32 + i] = limit as f16 as f32;
     bits[i] = small.to_bits();
 }

@@ -105,7 +105,7 @@ impl<'a> Infer<'a> {
             Pending::Class { ty, class, what, help, at } => {
                 if let Some(message) = self.class_message(&ty, class, &what) {
                     self.error(Code::BadArgument, at, message, help);
-                } else if matches!(class, Class::MmaFactor | Class::WgmmaFactor) {
+                } else if class == Class::MmaFactor {
                     self.check_narrow(&ty, &format!("`{what}` of"), at);
                 }
             }
