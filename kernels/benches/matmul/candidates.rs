@@ -39,6 +39,9 @@ fn chosen(case: &Case) -> Option<Run> {
         (Matrix::F16(a), Matrix::F16(b), Matrix::F16(c)) => {
             Ok(matmul::matmul(stream, c, a, b, &product)?)
         }
+        (Matrix::E4m3(a), Matrix::E4m3(b), Matrix::Bf16(c)) => {
+            Ok(matmul::matmul(stream, c, a, b, &product)?)
+        }
         _ => Err("the matrices are not of the case's format".into()),
     }))
 }
@@ -70,11 +73,11 @@ fn product_of(case: &Case) -> Option<matmul::Product> {
         Order::Kn => matmul::Order::Kn,
     };
     match case.format {
-        Format::F32 | Format::Bf16 | Format::F16 => {
+        Format::F32 | Format::Bf16 | Format::F16 | Format::E4m3 => {
             let Shape { m, n, k } = case.shape;
             Some(matmul::Product::new(m, n, k).order(order))
         }
-        Format::Tf32 | Format::I8 | Format::E4m3 => None,
+        Format::Tf32 | Format::I8 => None,
     }
 }
 

@@ -5,7 +5,6 @@ use std::str::FromStr;
 
 use firesteel::prelude::*;
 
-use crate::data;
 use crate::options::Options;
 use crate::{Failure, data::Host};
 
@@ -214,7 +213,7 @@ pub(crate) enum Matrix {
     Bf16(GpuBuffer<bf16>),
     F16(GpuBuffer<f16>),
     I8(GpuBuffer<i8>),
-    E4m3(GpuBuffer<u8>),
+    E4m3(GpuBuffer<e4m3>),
     I32(GpuBuffer<i32>),
 }
 
@@ -256,7 +255,7 @@ impl Matrix {
             Self::Bf16(it) => it.to_host(device)?.into_iter().map(f64::from).collect(),
             Self::F16(it) => it.to_host(device)?.into_iter().map(f64::from).collect(),
             Self::I8(it) => it.to_host(device)?.into_iter().map(f64::from).collect(),
-            Self::E4m3(it) => it.to_host(device)?.into_iter().map(data::from_e4m3).collect(),
+            Self::E4m3(it) => it.to_host(device)?.into_iter().map(f64::from).collect(),
             Self::I32(it) => it.to_host(device)?.into_iter().map(f64::from).collect(),
         })
     }

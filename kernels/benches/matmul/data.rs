@@ -1,4 +1,4 @@
-//! Random numbers, narrow formats on the host, and the distance of two products.
+//! Random numbers, and the distance of two products.
 
 use firesteel::prelude::*;
 
@@ -52,33 +52,9 @@ impl Host {
         self.map(|it| (it * 32.0).round().clamp(-127.0, 127.0) as i8)
     }
 
-    pub(crate) fn e4m3(&self) -> Vec<u8> {
-        let positive: Vec<f64> = (0..=0x7e).map(from_e4m3).collect();
-        self.map(|it| to_e4m3(&positive, it))
+    pub(crate) fn e4m3(&self) -> Vec<e4m3> {
+        self.map(e4m3::from_f32)
     }
-}
-
-/// The value of an e4m3: a sign, four bits of exponent and three of mantissa; no infinity.
-pub(crate) fn from_e4m3(bits: u8) -> f64 {
-    let (exponent, mantissa) = (i32::from(bits >> 3 & 15), f64::from(bits & 7));
-    let magnitude = match (exponent, bits & 7) {
-        (15, 7) => f64::NAN,
-        (0, _) => mantissa * 2f64.powi(-9),
-        _ => (8.0 + mantissa) * 2f64.powi(exponent - 10),
-    };
-    if bits >> 7 == 1 { -magnitude } else { magnitude }
-}
-
-/// The nearest e4m3, by the values of all that are not negative.
-fn to_e4m3(positive: &[f64], value: f32) -> u8 {
-    let magnitude = f64::from(value.abs());
-    let above = positive.partition_point(|it| *it < magnitude).min(positive.len() - 1);
-    let below = above.saturating_sub(1);
-    let nearest = match positive[above] - magnitude < magnitude - positive[below] {
-        true => above,
-        false => below,
-    };
-    nearest as u8 | u8::from(value.is_sign_negative()) << 7
 }
 
 /// `‖got − want‖ / ‖want‖` in the Frobenius norm.

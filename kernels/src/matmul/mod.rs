@@ -1,13 +1,14 @@
 //! Matrix products: `C [m, n] = alpha A [m, k] B`, all row-major, B as `[n, k]` (a layer's weights)
 //! or `[k, n]`.
 //!
-//! Sums are `f32`, in the order of the hardware; the result is rounded once to the type of C. The
+//! Sums are `f32`, in the order of the hardware (which adds products of `e4m3` with fewer bits); the
+//! result is rounded once to the type of C, that of A and B, of `e4m3` `bf16`. The
 //! error of an element is within `k 2^-23` of the sum of the absolute products (the tensor cores
 //! truncate what they add), and half a unit in the last place of C.
 //!
 //! | path | types | machines | shapes |
 //! | --- | --- | --- | --- |
-//! | [`Path::Wgmma`] | `f16`, `bf16` | sm_90 | rows of A, B and C of a multiple of 16 bytes |
+//! | [`Path::Wgmma`] | `f16`, `bf16`, `e4m3` | sm_90 | rows of A, B and C of a multiple of 16 bytes; of `e4m3` B `[n, k]` |
 //! | [`Path::Stream`] | `f16`, `bf16` | sm_90 | `m` up to 64, B `[n, k]`, `k` a multiple of 8 |
 //! | [`Path::Mma`] | `f16`, `bf16` | sm_80 | any, B `[n, k]` |
 //! | [`Path::Simt`] | `f32` | sm_70 | any, B `[n, k]` |
@@ -120,7 +121,7 @@ pub trait Multiply: TensorElement + sealed::Launch {}
 /// from starting.
 pub fn matmul<T: Multiply>(
     stream: &Stream,
-    c: &mut GpuBuffer<T>,
+    c: &mut GpuBuffer<T::Output>,
     a: &GpuBuffer<T>,
     b: &GpuBuffer<T>,
     product: &Product,
@@ -137,7 +138,7 @@ pub fn matmul<T: Multiply>(
 pub fn matmul_on<T: Multiply>(
     stream: &Stream,
     path: Path,
-    c: &mut GpuBuffer<T>,
+    c: &mut GpuBuffer<T::Output>,
     a: &GpuBuffer<T>,
     b: &GpuBuffer<T>,
     product: &Product,
@@ -160,17 +161,21 @@ pub fn matmul_on<T: Multiply>(
 }
 
 mod sealed {
+    use firesteel::DeviceCopy;
+
     use super::{GpuBuffer, Path, Product, Result, Stream};
 
     /// What a type's kernels are.
     pub trait Launch: Sized {
+        /// The type of C.
+        type Output: DeviceCopy;
         /// The fastest path for a shape.
         fn choose(product: &Product, capability: (u32, u32), multiprocessors: u32) -> Path;
         /// Multiplies; lengths are those of the shape, and nothing is empty.
         fn launch(
             stream: &Stream,
             path: Path,
-            c: &mut GpuBuffer<Self>,
+            c: &mut GpuBuffer<Self::Output>,
             a: &GpuBuffer<Self>,
             b: &GpuBuffer<Self>,
             product: &Product,
@@ -192,8 +197,12 @@ fn choose_half(product: &Product, capability: (u32, u32), multiprocessors: u32) 
     if !n.is_multiple_of(8) {
         return if order == Order::Nk { Path::Mma } else { Path::Wgmma(256) };
     }
-    // Wide tiles move less; narrow ones keep every multiprocessor busy.
-    let tiles = |cols: u32| m.div_ceil(wgmma::ROWS) * n.div_ceil(cols);
+    wgmma_path(product, multiprocessors)
+}
+
+/// Wide tiles move less; narrow ones keep every multiprocessor busy.
+fn wgmma_path(product: &Product, multiprocessors: u32) -> Path {
+    let tiles = |cols: u32| product.m.div_ceil(wgmma::ROWS) * product.n.div_ceil(cols);
     let busy = |cols: u32| tiles(cols) * 10 >= multiprocessors * 9;
     let cols = [256, 128].into_iter().find(|cols| busy(*cols));
     Path::Wgmma(cols.unwrap_or(64))
@@ -205,6 +214,8 @@ macro_rules! halves {
         impl Multiply for $half {}
 
         impl sealed::Launch for $half {
+            type Output = Self;
+
             fn choose(product: &Product, capability: (u32, u32), multiprocessors: u32) -> Path {
                 choose_half(product, capability, multiprocessors)
             }
@@ -233,6 +244,8 @@ halves!(f16, bf16);
 impl Multiply for f32 {}
 
 impl sealed::Launch for f32 {
+    type Output = Self;
+
     fn choose(_: &Product, _: (u32, u32), _: u32) -> Path {
         Path::Simt
     }
@@ -254,13 +267,40 @@ impl sealed::Launch for f32 {
     }
 }
 
-/// The map of a row-major matrix, copied in swizzled boxes of 64 columns.
+impl Multiply for e4m3 {}
+
+impl sealed::Launch for e4m3 {
+    type Output = bf16;
+
+    fn choose(product: &Product, _: (u32, u32), multiprocessors: u32) -> Path {
+        wgmma_path(product, multiprocessors)
+    }
+
+    fn launch(
+        stream: &Stream,
+        path: Path,
+        c: &mut GpuBuffer<bf16>,
+        a: &GpuBuffer<Self>,
+        b: &GpuBuffer<Self>,
+        product: &Product,
+    ) -> Result<()> {
+        match path {
+            Path::Wgmma(cols) => wgmma::e4m3(stream, cols, c, a, b, product),
+            Path::Stream | Path::Mma | Path::Simt => {
+                Err(product.no(path, "8-bit floats are for `wgmma`"))
+            }
+        }
+    }
+}
+
+/// The map of a row-major matrix, copied in swizzled boxes of 128 bytes a row.
 fn boxes<T: TensorElement>(
     buffer: &GpuBuffer<T>,
     [rows, columns]: [u32; 2],
     box_rows: u32,
 ) -> Result<TensorMap<'_, T, 2>> {
-    let tiling = Tiling::new([u64::from(columns), u64::from(rows)], [wgmma::DEPTH, box_rows]);
+    let columns_of_box = wgmma::SPAN / size_of::<T>() as u32;
+    let tiling = Tiling::new([u64::from(columns), u64::from(rows)], [columns_of_box, box_rows]);
     let tiling = tiling.swizzle(Swizzle::B128).l2_promotion(L2Promotion::B256);
     Ok(TensorMap::tiled(buffer, tiling)?)
 }

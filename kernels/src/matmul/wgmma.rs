@@ -13,9 +13,9 @@ use crate::shape::Result;
 /// Rows of a block's tile, two warpgroups of 64.
 #[gpu_const]
 pub(super) const ROWS: u32 = 128;
-/// Elements along K of a stage: 128 bytes, the width of the swizzle.
+/// Bytes along K of a stage, the width of the swizzle.
 #[gpu_const]
-pub(super) const DEPTH: u32 = 64;
+pub(super) const SPAN: u32 = 128;
 /// Columns that leave a warpgroup at once.
 #[gpu_const]
 pub(super) const CHUNK: u32 = 64;
@@ -39,39 +39,44 @@ fn tile_at(number: u32, row_tiles: u32, col_tiles: u32) -> (u32, u32) {
     (first + inside % rows, inside / rows)
 }
 
-/// `c = alpha a b`; `KN` says that B is row-major `[k, n]`, `BF16` that `T` is `bf16`.
+/// `c = alpha a b`; `KN` says that B is row-major `[k, n]`, `BF16` that `O` is `bf16`.
 #[gpu_kernel(
     block_size = 384,
     arch = "sm_90",
     min_blocks = 1,
     unchecked,
     instances(
-        (COLS = 256, STAGES = 4),
-        (COLS = 128, STAGES = 5),
-        (COLS = 64, STAGES = 6),
-        KN = [false, true],
-        (T = bf16, BF16 = true),
-        (T = f16, BF16 = false)
+        COLS = [256, 128, 64],
+        (KN = false, T = bf16, O = bf16, BF16 = true),
+        (KN = true, T = bf16, O = bf16, BF16 = true),
+        (KN = false, T = f16, O = f16, BF16 = false),
+        (KN = true, T = f16, O = f16, BF16 = false),
+        (KN = false, T = e4m3, O = bf16, BF16 = true)
     )
 )]
 pub(super) fn wgmma_kernel<
     const COLS: u32,
-    const STAGES: u32,
     const KN: bool,
-    T: Half,
+    T: WgmmaFactor,
+    O: Half,
     const BF16: bool,
 >(
     a: &TensorMap<T, 2>,
     b: &TensorMap<T, 2>,
-    c: &mut TensorMap<T, 2>,
+    c: &mut TensorMap<O, 2>,
     m: u32,
     n: u32,
     k: u32,
     alpha: f32,
 ) {
+    // Elements along K of a stage, and of a product of 32 bytes.
+    const DEPTH: u32 = SPAN / T::BYTES;
+    const STEP: u32 = 32 / T::BYTES;
+    // As many as shared memory has room for.
+    const STAGES: u32 = if COLS == 256 { 4 } else { 6 };
     let left = shared_mem![T; STAGES * ROWS * DEPTH, align = 1024];
     let right = shared_mem![T; STAGES * COLS * DEPTH, align = 1024];
-    let out = shared_mem![T; 4 * 64 * CHUNK, align = 1024];
+    let out = shared_mem![O; 4 * 64 * CHUNK, align = 1024];
     let full = shared_mem![u64; STAGES];
     let empty = shared_mem![u64; STAGES];
     let thread = thread_idx_x();
@@ -98,7 +103,7 @@ pub(super) fn wgmma_kernel<
                 let (row, col) = tile_at(number, row_tiles, col_tiles);
                 for step in 0..steps {
                     mbarrier_wait(&mut empty[stage], phase ^ 1);
-                    mbarrier_arrive_expect_tx(&mut full[stage], (ROWS + COLS) * DEPTH * 2);
+                    mbarrier_arrive_expect_tx(&mut full[stage], (ROWS + COLS) * SPAN);
                     let at = (step * DEPTH) as i32;
                     let (to_left, to_right) = (stage * (ROWS * DEPTH), stage * (COLS * DEPTH));
                     tma_load(&mut left[to_left], a, [at, (row * ROWS) as i32], &mut full[stage]);
@@ -141,16 +146,16 @@ pub(super) fn wgmma_kernel<
                 wgmma_fence();
                 #[unroll]
                 for i in 0..4u32 {
-                    let at_left = stage * (ROWS * DEPTH) + half * (64 * DEPTH) + i * 16;
+                    let at_left = stage * (ROWS * DEPTH) + half * (64 * DEPTH) + i * STEP;
                     let at_right = stage * (COLS * DEPTH);
                     let add = step != 0 || i != 0;
                     let x = tile_k(left, at_left, 128);
                     if KN {
                         // Boxes of 64 columns, in each a row for a step along K.
-                        let y = tile_mn(right, at_right + i * (16 * 64), 128, 64 * DEPTH * 2);
+                        let y = tile_mn(right, at_right + i * (STEP * 64), 128, 64 * SPAN);
                         wgmma_or_set(&mut sum, x, y, add);
                     } else {
-                        wgmma_or_set(&mut sum, x, tile_k(right, at_right + i * 16, 128), add);
+                        wgmma_or_set(&mut sum, x, tile_k(right, at_right + i * STEP, 128), add);
                     }
                 }
                 wgmma_commit();
@@ -207,27 +212,27 @@ pub(super) fn wgmma_kernel<
     }
 }
 
-/// The host function of a type.
+/// The host functions of the types.
 macro_rules! host {
-    ($half:ident, $bf16:literal) => {
-        pub(super) fn $half(
+    ($name:ident, $factor:ident, $out:ident, $bf16:literal, [$($kn:ident)?]) => {
+        pub(super) fn $name(
             stream: &Stream,
             cols: u32,
-            c: &mut GpuBuffer<$half>,
-            a: &GpuBuffer<$half>,
-            b: &GpuBuffer<$half>,
+            c: &mut GpuBuffer<$out>,
+            a: &GpuBuffer<$factor>,
+            b: &GpuBuffer<$factor>,
             product: &Product,
         ) -> Result<()> {
             use wgmma_kernel::launch_on;
             let (path, &Product { m, n, k, order, alpha }) = (Path::Wgmma(cols), product);
-            check(path, product, stream.device().info()?.compute_capability)?;
+            let info = stream.device().info()?;
+            check(path, product, info.compute_capability, size_of::<$factor>() as u32)?;
             let blocks = m.div_ceil(ROWS) * n.div_ceil(cols);
-            let blocks = stream.device().info()?.multiprocessors.min(blocks);
-            let config = LaunchConfig::new([blocks, 1, 1]);
+            let config = LaunchConfig::new([info.multiprocessors.min(blocks), 1, 1]);
             let a = boxes(a, [m, k], ROWS)?;
             let b = match order {
                 Order::Nk => boxes(b, [n, k], cols)?,
-                Order::Kn => boxes(b, [k, n], DEPTH)?,
+                Order::Kn => boxes(b, [k, n], 64)?,
             };
             let tiling = Tiling::new([u64::from(n), u64::from(m)], [CHUNK, 64]);
             let mut c = TensorMapMut::tiled(c, tiling.swizzle(Swizzle::B128))?;
@@ -235,37 +240,29 @@ macro_rules! host {
             // SAFETY: The maps have the product's shape; copies do not leave their tensors, and
             // the kernel's own indices follow from its constants.
             unsafe {
-                match (cols, order) {
-                    (256, Order::Nk) => {
-                        launch_on::<256, 4, false, $half, $bf16>(
+                $(if order == Order::$kn {
+                    return Ok(match cols {
+                        256 => launch_on::<256, true, $factor, $out, $bf16>(
                             stream, config, a, b, c, m, n, k, alpha,
-                        )?;
-                    }
-                    (256, Order::Kn) => {
-                        launch_on::<256, 4, true, $half, $bf16>(
+                        )?,
+                        128 => launch_on::<128, true, $factor, $out, $bf16>(
                             stream, config, a, b, c, m, n, k, alpha,
-                        )?;
-                    }
-                    (128, Order::Nk) => {
-                        launch_on::<128, 5, false, $half, $bf16>(
+                        )?,
+                        _ => launch_on::<64, true, $factor, $out, $bf16>(
                             stream, config, a, b, c, m, n, k, alpha,
-                        )?;
-                    }
-                    (128, Order::Kn) => {
-                        launch_on::<128, 5, true, $half, $bf16>(
-                            stream, config, a, b, c, m, n, k, alpha,
-                        )?;
-                    }
-                    (_, Order::Nk) => {
-                        launch_on::<64, 6, false, $half, $bf16>(
-                            stream, config, a, b, c, m, n, k, alpha,
-                        )?;
-                    }
-                    (_, Order::Kn) => {
-                        launch_on::<64, 6, true, $half, $bf16>(
-                            stream, config, a, b, c, m, n, k, alpha,
-                        )?;
-                    }
+                        )?,
+                    });
+                })?
+                match cols {
+                    256 => launch_on::<256, false, $factor, $out, $bf16>(
+                        stream, config, a, b, c, m, n, k, alpha,
+                    )?,
+                    128 => launch_on::<128, false, $factor, $out, $bf16>(
+                        stream, config, a, b, c, m, n, k, alpha,
+                    )?,
+                    _ => launch_on::<64, false, $factor, $out, $bf16>(
+                        stream, config, a, b, c, m, n, k, alpha,
+                    )?,
                 }
             }
             Ok(())
@@ -273,18 +270,22 @@ macro_rules! host {
     };
 }
 
-host!(f16, false);
-host!(bf16, true);
+host!(f16, f16, f16, false, [Kn]);
+host!(bf16, bf16, bf16, true, [Kn]);
+host!(e4m3, e4m3, bf16, true, []);
 
-fn check(path: Path, product: &Product, capability: (u32, u32)) -> Result<()> {
+/// What of a product of elements of so many bytes the path does not take.
+fn check(path: Path, product: &Product, capability: (u32, u32), bytes: u32) -> Result<()> {
     let why = if capability.0 != 9 {
         "it needs compute capability 9"
     } else if !matches!(path, Path::Wgmma(64 | 128 | 256)) {
         "a tile has 64, 128 or 256 columns"
-    } else if !product.k.is_multiple_of(8) {
-        "`k` must be a multiple of 8"
+    } else if !(product.k * bytes).is_multiple_of(16) {
+        "a row of A must have a multiple of 16 bytes"
     } else if !product.n.is_multiple_of(8) {
         "`n` must be a multiple of 8"
+    } else if bytes == 1 && product.order != Order::Nk {
+        "B must be `[n, k]`"
     } else {
         return Ok(());
     };

@@ -8,7 +8,7 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
-use super::{Class, Kind, Row, SigTy, rows};
+use super::{Class, Kind, Op, Row, SigTy, rows};
 use crate::hir::Vector;
 use crate::value::Scalar;
 
@@ -169,6 +169,10 @@ fn generics(row: &'static Row) -> TokenStream {
         if *class == Class::ConstU8 {
             return quote!(const #ident: u8);
         }
+        // rustc sees both branches of a constant `if`, so what only some factors have must be
+        // there for all; the compiler checks the class of the row where it is reached.
+        let wide = row.op == Op::TileMn && *class == Class::Half;
+        let class = if wide { &Class::WgmmaFactor } else { class };
         let bound = format_ident!("{}", class.name());
         let lanes = row.params.iter().map(|(_, ty)| *ty).chain([row.ret]);
         let lanes = lanes.filter_map(SigTy::parse).find_map(|ty| match ty {
