@@ -324,3 +324,26 @@ fn closures_are_arguments() {
     });
     assert_eq!(y.to_host(&device).unwrap(), want.collect::<Vec<_>>());
 }
+
+/// The constant of a pair indexes registers, although its partner is no constant.
+#[gpu_kernel(block_size = 32)]
+fn half_constant(x: &[u32], y: &mut [u32]) {
+    let thread = thread_idx_x();
+    let parts = [x[thread], x[thread] * 10];
+    #[unroll]
+    for half in 0..2u32 {
+        let (at, part) = (half * 32 + thread, half);
+        y[at] = parts[part];
+    }
+}
+
+#[test]
+fn a_pair_keeps_what_is_constant_in_it() {
+    let device = device();
+    let x: Vec<u32> = (1..=32).collect();
+    let from = device.alloc_from(&x).unwrap();
+    let mut to = device.alloc_zeros::<u32>(64).unwrap();
+    half_constant::launch(&device, &from, &mut to, (1, 1, 1)).unwrap();
+    let want: Vec<u32> = x.iter().copied().chain(x.iter().map(|x| x * 10)).collect();
+    assert_eq!(to.to_host(&device).unwrap(), want);
+}

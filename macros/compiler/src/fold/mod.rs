@@ -71,11 +71,11 @@ struct Fold<'a> {
     found: Vec<Diag>,
 }
 
-/// A constant: a scalar, or a tuple or array of constants.
+/// A constant: a scalar, or a tuple or array of which some parts are constants.
 #[derive(Clone, Debug, PartialEq)]
 enum Known {
     Scalar(Value),
-    Parts(Vec<Known>),
+    Parts(Vec<Option<Known>>),
 }
 
 impl Fold<'_> {
@@ -190,11 +190,14 @@ fn known(expr: &Expr) -> Option<Known> {
     match &expr.kind {
         ExprKind::Value(value) => Some(Known::Scalar(*value)),
         ExprKind::Tuple(items) | ExprKind::Array(items) => {
-            items.iter().map(known).collect::<Option<_>>().map(Known::Parts)
+            let parts: Vec<Option<Known>> = items.iter().map(known).collect();
+            parts.iter().any(Option::is_some).then_some(Known::Parts(parts))
         }
         ExprKind::Repeat(item) => match &expr.ty {
-            Ty::Array(_, len) => Some(Known::Parts(vec![known(item)?; *len as usize])),
-            Ty::Vector(vector) => Some(Known::Parts(vec![known(item)?; vector.lanes as usize])),
+            Ty::Array(_, len) => Some(Known::Parts(vec![Some(known(item)?); *len as usize])),
+            Ty::Vector(vector) => {
+                Some(Known::Parts(vec![Some(known(item)?); vector.lanes as usize]))
+            }
             Ty::Scalar(_) | Ty::Fragment(_) | Ty::Unit | Ty::Never | Ty::Tuple(_) | Ty::Error => {
                 None
             }

@@ -27,7 +27,7 @@ impl Fold<'_> {
                 Step::Index(index) => usize::try_from(value(index)?.as_int()).ok()?,
             };
             match known {
-                Known::Parts(parts) => parts.get(at),
+                Known::Parts(parts) => parts.get(at)?.as_ref(),
                 Known::Scalar(_) => None,
             }
         })
