@@ -75,7 +75,7 @@ fn product_of(case: &Case) -> Option<matmul::Product> {
     match case.format {
         Format::F32 | Format::Bf16 | Format::F16 | Format::E4m3 => {
             let Shape { m, n, k } = case.shape;
-            Some(matmul::Product::new(m, n, k).order(order))
+            Some(matmul::Product::new(m, n, k).order(order).fixed_b())
         }
         Format::Tf32 | Format::I8 => None,
     }

@@ -184,7 +184,7 @@ macro_rules! host {
             product: &Product,
         ) -> Result<()> {
             use mma_kernel::launch_on;
-            let &Product { m, n, k, order, alpha } = product;
+            let &Product { m, n, k, order, alpha, .. } = product;
             if order != Order::Nk {
                 return Err(product.no(Path::Mma, "B must be `[n, k]`"));
             }

@@ -67,13 +67,15 @@ pub struct Product {
     pub order: Order,
     /// What the product is multiplied with.
     pub alpha: f32,
+    /// Whether no kernel that may still run writes B, see [`Product::fixed_b`].
+    pub fixed_b: bool,
 }
 
 impl Product {
     /// `C [m, n] = A [m, k] B [n, k]ᵀ`.
     #[must_use]
     pub const fn new(m: u32, n: u32, k: u32) -> Self {
-        Self { m, n, k, order: Order::Nk, alpha: 1.0 }
+        Self { m, n, k, order: Order::Nk, alpha: 1.0, fixed_b: false }
     }
 
     /// With B in another order.
@@ -86,6 +88,14 @@ impl Product {
     #[must_use]
     pub const fn alpha(self, alpha: f32) -> Self {
         Self { alpha, ..self }
+    }
+
+    /// B is not written by kernels that may still run on the stream, as weights are not: then
+    /// [`Path::Stream`] begins to read it before they end. Of a B that one of them does write, it
+    /// may see the values before.
+    #[must_use]
+    pub const fn fixed_b(self) -> Self {
+        Self { fixed_b: true, ..self }
     }
 
     fn lengths(&self) -> [usize; 3] {

@@ -152,7 +152,7 @@ pub(super) fn f32(
     b: &GpuBuffer<f32>,
     product: &Product,
 ) -> Result<()> {
-    let &Product { m, n, k, order, alpha } = product;
+    let &Product { m, n, k, order, alpha, .. } = product;
     if order != Order::Nk {
         return Err(product.no(Path::Simt, "B must be `[n, k]`"));
     }

@@ -43,6 +43,7 @@ pub(super) fn stream_kernel<const TOKENS: u32, const SLABS: u32, const STAGES: u
     n: u32,
     k: u32,
     alpha: f32,
+    fixed_b: u32,
 ) {
     let left = shared_mem![T; STAGES * SLABS * ROWS * DEPTH, align = 1024];
     let right = shared_mem![T; STAGES * SLABS * TOKENS * DEPTH, align = 1024];
@@ -67,8 +68,10 @@ pub(super) fn stream_kernel<const TOKENS: u32, const SLABS: u32, const STAGES: u
     let mut tile = block_idx_x();
     if warp == SLABS {
         if lane == 0 {
-            // The large matrix does not depend on the kernels before this one: its first stages
-            // are fetched while they end.
+            // A large matrix that no kernel before this one writes is fetched while they end.
+            if fixed_b == 0 {
+                grid_dependency_wait();
+            }
             let early = steps.min(STAGES);
             for step in 0..early {
                 mbarrier_arrive_expect_tx(&mut full[step], SLABS * (ROWS + TOKENS) * (DEPTH * 2));
@@ -226,15 +229,24 @@ macro_rules! host {
             let blocks = info.multiprocessors.min(n.div_ceil(ROWS));
             let config = LaunchConfig::new([blocks, 1, 1]).with_programmatic_dependent_launch();
             let (a, b) = (&a, &b);
+            let fixed_b = u32::from(product.fixed_b);
             // SAFETY: The maps have the product's shape, and copies do not leave their tensors;
-            // every index of `c` is compared with `m` and `n`. A and C are touched after the
-            // kernels before this one are complete; B too, but for reading.
+            // every index of `c` is compared with `m` and `n`. The kernels before this one
+            // are complete when A, B and C are touched; B earlier only if the caller says so.
             unsafe {
                 match tokens {
-                    8 => launch_on::<8, 8, 5, $half>(stream, config, a, b, c, m, n, k, alpha)?,
-                    16 => launch_on::<16, 8, 4, $half>(stream, config, a, b, c, m, n, k, alpha)?,
-                    32 => launch_on::<32, 4, 6, $half>(stream, config, a, b, c, m, n, k, alpha)?,
-                    _ => launch_on::<64, 4, 4, $half>(stream, config, a, b, c, m, n, k, alpha)?,
+                    8 => launch_on::<8, 8, 5, $half>(
+                        stream, config, a, b, c, m, n, k, alpha, fixed_b,
+                    )?,
+                    16 => launch_on::<16, 8, 4, $half>(
+                        stream, config, a, b, c, m, n, k, alpha, fixed_b,
+                    )?,
+                    32 => launch_on::<32, 4, 6, $half>(
+                        stream, config, a, b, c, m, n, k, alpha, fixed_b,
+                    )?,
+                    _ => launch_on::<64, 4, 4, $half>(
+                        stream, config, a, b, c, m, n, k, alpha, fixed_b,
+                    )?,
                 }
             }
             Ok(())

@@ -224,7 +224,7 @@ macro_rules! host {
             product: &Product,
         ) -> Result<()> {
             use wgmma_kernel::launch_on;
-            let (path, &Product { m, n, k, order, alpha }) = (Path::Wgmma(cols), product);
+            let (path, &Product { m, n, k, order, alpha, .. }) = (Path::Wgmma(cols), product);
             let info = stream.device().info()?;
             check(path, product, info.compute_capability, size_of::<$factor>() as u32)?;
             let blocks = m.div_ceil(ROWS) * n.div_ceil(cols);
