@@ -16,6 +16,7 @@ mod matrix;
 mod narrow;
 mod operators;
 mod random;
+mod references;
 mod tensor_maps;
 
 use firesteel::{Arg, Device, DeviceCopy, GpuBuffer, Kernel};

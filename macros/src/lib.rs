@@ -18,8 +18,9 @@ pub fn gpu_kernel(attr: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes a function one of the device: kernels and other device functions can call it.
 ///
-/// Parameters are scalars, short vectors, tuples and arrays of those, `&[T]` and `&mut [T]`; slices
-/// take slices and shared arrays. A parameter `impl Fn(A) -> B` takes a closure. Generic parameters
+/// Parameters are scalars, short vectors, parts of matrices, tuples and arrays of those, references
+/// to them, which are the argument itself under another name, `&[T]` and `&mut [T]`; slices take
+/// slices and shared arrays. A parameter `impl Fn(A) -> B` takes a closure. Generic parameters
 /// are constants, and types with bounds from `firesteel::dsl`. The body is what a kernel's may be. It is inlined at every call,
 /// so it cannot call itself, and an array that it puts into shared memory is one for each call.
 #[proc_macro_attribute]

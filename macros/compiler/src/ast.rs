@@ -71,6 +71,9 @@ pub struct LocalDecl {
     pub deferred: bool,
     /// The type of a scalar parameter.
     pub param: Option<Scalar>,
+    /// Of a parameter `&T` or `&mut T` of a device function, whether it may write what it stands
+    /// for: it is another name of the argument.
+    pub reference: Option<bool>,
 }
 
 /// A shared array.
@@ -289,6 +292,8 @@ pub enum ExprKind {
     Repeat(Box<Expr>, ConstId),
     /// `&a`, `&mut a`.
     Ref(bool, Box<Expr>),
+    /// `*a` of a parameter `&T` or `&mut T`.
+    Deref(Span, Box<Expr>),
     /// A free, fast or associated intrinsic.
     Call(Call),
     /// A device function.
@@ -371,8 +376,10 @@ pub struct Inline {
     pub open: Vec<ConstId>,
     /// The others.
     pub written: Vec<ConstId>,
-    /// A parameter each, in order.
-    pub args: Vec<InlineArg>,
+    /// Its parameters, in order.
+    pub params: Vec<InlineParam>,
+    /// An argument for each; none where the function itself is checked.
+    pub args: Vec<Expr>,
     /// What `return` leaves.
     pub label: LoopId,
     /// The type of the value.
@@ -381,18 +388,20 @@ pub struct Inline {
     pub body: Block,
 }
 
-/// A parameter of a device function and what it gets.
+/// A parameter of a device function.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "most are values, and there are few")]
-pub enum InlineArg {
+pub enum InlineParam {
     /// A value.
-    Value {
-        /// The parameter.
-        pat: Pat,
-        /// Its type.
+    Value(Pat, TyExpr),
+    /// `&T` or `&mut T`: the argument itself, under another name.
+    Place {
+        /// That name.
+        local: LocalId,
+        /// The type of what it stands for.
         ty: TyExpr,
-        /// The argument; `None` where the function itself is checked.
-        expr: Option<Expr>,
+        /// Whether the body may write it.
+        mutable: bool,
     },
     /// A slice or a shared array, which the body names directly.
     Memory {
@@ -402,18 +411,9 @@ pub enum InlineArg {
         elem: TyExpr,
         /// Whether the body may write.
         mutable: bool,
-        /// The argument; `None` where the function itself is checked.
-        expr: Option<Expr>,
     },
     /// A tensor map, which the body names directly.
-    Map {
-        /// The parameter's name.
-        name: Ident,
-        /// What the parameter's type says.
-        ty: MapExpr,
-        /// The argument; `None` where the function itself is checked.
-        expr: Option<Expr>,
-    },
+    Map(Ident, MapExpr),
     /// A closure, whose body stands where it is called.
     Closure {
         /// The parameter's name.
@@ -422,9 +422,9 @@ pub enum InlineArg {
         params: Vec<TyExpr>,
         /// The type of its value.
         ret: TyExpr,
-        /// The argument; `None` where the function itself is checked.
-        expr: Option<Expr>,
     },
+    /// Reported already.
+    Error,
 }
 
 /// `&TensorMap<T, 2>` or `&mut TensorMap<T, 2>` as it is written.

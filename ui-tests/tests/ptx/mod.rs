@@ -82,6 +82,8 @@ mod neighbours;
 mod no_unroll;
 #[path = "../../pass/ptx/print.rs"]
 mod print;
+#[path = "../../pass/ptx/references.rs"]
+mod references;
 #[path = "../../pass/ptx/register_array.rs"]
 mod register_array;
 #[path = "../../pass/ptx/repeated_values.rs"]
@@ -139,6 +141,6 @@ mod snapshots {
     use super::ptxas;
 
     snapshots! {
-        assertion atomics bfloat bfloat_sm_80 block_reduction booleans bytes casts_to_floats casts_to_integers closures compound_assignment const_parameters constant_indices constants deferred_values device_functions doubles early_return fast_math float_remainder for_inclusive for_range for_reverse for_step grid_3d halves if_else_value index_types integer_division labelled_block labelled_loops launch_attributes loop_value match_integers narrow neighbours no_unroll print register_array repeated_values saxpy select shared_tile shifts short_circuit slice_length tensor_maps tuples type_parameters unchecked unroll_by unroll_full unsigned_division vector_load warp_reduction while_loop
+        assertion atomics bfloat bfloat_sm_80 block_reduction booleans bytes casts_to_floats casts_to_integers closures compound_assignment const_parameters constant_indices constants deferred_values device_functions doubles early_return fast_math float_remainder for_inclusive for_range for_reverse for_step grid_3d halves if_else_value index_types integer_division labelled_block labelled_loops launch_attributes loop_value match_integers narrow neighbours no_unroll print references register_array repeated_values saxpy select shared_tile shifts short_circuit slice_length tensor_maps tuples type_parameters unchecked unroll_by unroll_full unsigned_division vector_load warp_reduction while_loop
     }
 }

@@ -1,7 +1,7 @@
 //! Calls: arguments in the order of the operation, and methods that are operators.
 
 use super::{Desugar, value};
-use crate::ast::{Call, Expr, ExprKind, Generic, Inline, InlineArg};
+use crate::ast::{Call, Expr, ExprKind, Generic, Inline, InlineParam};
 use crate::hir::{self, Arg, BinOp, Op, Order, Scope, SpanRange, Ty, UnOp};
 use crate::infer::Constant;
 use crate::intrinsics::{self, Fill, Row};
@@ -73,12 +73,16 @@ impl Desugar<'_> {
                     let mut stmts = Vec::new();
                     Arg::Place(self.place(inner, &mut stmts))
                 }
-                ExprKind::Local(..) | ExprKind::Field(..) if *mutable => {
+                ExprKind::Local(..) | ExprKind::Field(..) | ExprKind::Deref(..) if *mutable => {
                     let mut stmts = Vec::new();
                     Arg::Place(self.place(inner, &mut stmts))
                 }
                 _ => self.argument(inner),
             },
+            // A reference that is passed on: no intrinsic takes one that it only reads.
+            ExprKind::Local(id, _) if self.aliases.contains_key(id) => {
+                Arg::Place(self.place(arg, &mut Vec::new()))
+            }
             _ => Arg::Value(self.expr(arg)),
         }
     }
@@ -88,10 +92,24 @@ impl Desugar<'_> {
     /// A device function: its parameters as variables, then its body, which `return` leaves.
     pub(super) fn inline(&mut self, inline: &Inline, ty: &Ty, span: SpanRange) -> hir::ExprKind {
         let mut stmts = Vec::new();
-        for arg in &inline.args {
-            if let InlineArg::Value { pat, ty: _, expr: Some(expr) } = arg {
-                let init = self.expr(expr);
-                self.declare(pat, Some(init), expr.span, &mut stmts);
+        for (param, arg) in inline.params.iter().zip(&inline.args) {
+            match param {
+                InlineParam::Value(pat, _) => {
+                    let init = self.expr(arg);
+                    self.declare(pat, Some(init), arg.span, &mut stmts);
+                }
+                InlineParam::Place { local, .. } => {
+                    let target = match &arg.kind {
+                        ExprKind::Ref(_, target) => target,
+                        _ => arg,
+                    };
+                    let place = self.referent(target, &mut stmts);
+                    self.aliases.insert(*local, place);
+                }
+                InlineParam::Memory { .. }
+                | InlineParam::Map(..)
+                | InlineParam::Closure { .. }
+                | InlineParam::Error => {}
             }
         }
         let block = self.block(&inline.body);

@@ -14,7 +14,7 @@ impl Desugar<'_> {
         let (ty, span) = (self.ty(expr.id), expr.span);
         let kind = match &expr.kind {
             ExprKind::Lit(lit) => hir::ExprKind::Value(self.literal(lit, expr, false)),
-            ExprKind::Local(id, _) => hir::ExprKind::Load(local_place(*id, ty.clone(), span)),
+            ExprKind::Local(..) | ExprKind::Deref(..) => return self.read(expr),
             ExprKind::Const(id, _) => return self.constant(*id, &ty, span),
             ExprKind::Associated(_, of, name) => return self.associated(of, name, &ty, span),
             ExprKind::Unary(op, _, inner) => self.unary(*op, inner, expr),
@@ -165,7 +165,16 @@ impl Desugar<'_> {
     pub(super) fn place(&mut self, expr: &Expr, stmts: &mut Vec<hir::Stmt>) -> Place {
         let (ty, span) = (self.ty(expr.id), expr.span);
         let (mut place, step) = match &expr.kind {
-            ExprKind::Local(id, _) => return local_place(*id, ty, span),
+            ExprKind::Local(id, _) => {
+                return match self.aliases.get(id) {
+                    Some(place) => Place { span, ..place.clone() },
+                    None => local_place(*id, ty, span),
+                };
+            }
+            ExprKind::Deref(_, inner) => {
+                let place = self.place(inner, stmts);
+                return Place { span, ..place };
+            }
             ExprKind::Index(base, index) => {
                 if let ExprKind::Memory(memory, _) = base.kind {
                     return self.element(memory, index, ty, span);
@@ -192,6 +201,32 @@ impl Desugar<'_> {
         place.path.push(step);
         (place.ty, place.span) = (ty, span);
         place
+    }
+
+    /// The place that a reference refers to: its indices have the values that they have now.
+    pub(super) fn referent(&mut self, expr: &Expr, stmts: &mut Vec<hir::Stmt>) -> Place {
+        let mut place = self.place(expr, stmts);
+        if let Root::Element { index, .. } = &mut place.root {
+            self.freeze(index, stmts);
+        }
+        for step in &mut place.path {
+            if let Step::Index(index) = step {
+                self.freeze(index, stmts);
+            }
+        }
+        place
+    }
+
+    /// Puts a value into a variable, unless it is a constant.
+    fn freeze(&mut self, value: &mut hir::Expr, stmts: &mut Vec<hir::Stmt>) {
+        if let hir::ExprKind::Value(_) = value.kind {
+            return;
+        }
+        let (ty, span) = (value.ty.clone(), value.span);
+        let local = self.temporary("index", ty.clone(), span);
+        let init = std::mem::replace(value, load(local_place(local, ty, span)));
+        let kind = hir::StmtKind::Let { local, init: Some(init) };
+        stmts.push(hir::Stmt { kind, span });
     }
 
     fn element(&mut self, memory: Memory, index: &Expr, ty: Ty, span: SpanRange) -> Place {

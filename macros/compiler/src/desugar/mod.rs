@@ -7,6 +7,8 @@ mod control;
 mod expr;
 mod matches;
 
+use std::collections::HashMap;
+
 use crate::ast::{Ast, Block, Let, NodeId, Pat, PatKind, Stmt};
 use crate::hir::{self, LocalId, Memory, Place, Root, SharedId, SpanRange, Step, Ty};
 use crate::infer::{Constant, Facts};
@@ -20,7 +22,12 @@ pub(crate) fn desugar(ast: Ast, facts: &Facts) -> hir::Kernel {
         mutable: local.mutable,
         span: local.ident.span().into(),
     });
-    let mut cx = Desugar { facts, locals: locals.collect(), shared: shared_ids(facts) };
+    let mut cx = Desugar {
+        facts,
+        locals: locals.collect(),
+        shared: shared_ids(facts),
+        aliases: HashMap::new(),
+    };
     let body = cx.block(&ast.body);
     let (locals, shared) = (cx.locals, shared(&ast, facts));
     hir::Kernel { locals, shared, n_loops: ast.n_loops, body, signature: ast.signature }
@@ -59,6 +66,8 @@ struct Desugar<'a> {
     facts: &'a Facts,
     locals: Vec<hir::Local>,
     shared: Vec<SharedId>,
+    /// What the parameters that are references stand for.
+    aliases: HashMap<LocalId, Place>,
 }
 
 impl Desugar<'_> {

@@ -80,6 +80,7 @@ impl<'a> Infer<'a> {
             return self.length_method(receiver, name);
         };
         let subst = self.instantiate(row);
+        self.dereferenced.insert(receiver.id);
         let all: Vec<&Expr> = std::iter::once(receiver).chain(args).collect();
         self.apply(row, &subst, &all, name.span(), at)
     }
@@ -90,6 +91,7 @@ impl<'a> Infer<'a> {
             let message = format!("`to_f32` takes 0 arguments, not {}", args.len());
             self.error(Code::WrongArity, name.span(), message, "write `to_f32()`");
         }
+        self.dereferenced.insert(receiver.id);
         let ty = self.value(receiver);
         let to = Ty::Scalar(Scalar::F32);
         self.pending.push(Pending::Cast { from: ty, to: to.clone(), at: receiver.span });
@@ -98,7 +100,7 @@ impl<'a> Infer<'a> {
 
     /// `len`, which arrays have too.
     fn length_method(&mut self, receiver: &'a Expr, name: &Ident) -> Ty {
-        let ty = self.expr(receiver);
+        let ty = self.referent(receiver);
         match self.vars.shallow(&ty) {
             Ty::Array(..) => Ty::Scalar(Scalar::Usize),
             Ty::Error => Ty::Error,
@@ -493,12 +495,21 @@ impl<'a> Infer<'a> {
 
     /// `&mut c`: a variable, or a part of one, that the operation works on.
     fn in_place(&mut self, row: &'static Row, arg: &'a Expr) -> Ty {
-        let ExprKind::Ref(true, target) = &arg.kind else {
+        let target = match &arg.kind {
+            ExprKind::Ref(true, target) => Some(&**target),
+            ExprKind::Local(id, _) if self.ast.locals[id.0].reference.is_some() => Some(arg),
+            _ => None,
+        };
+        let Some(target) = target else {
             self.part_of_argument(arg);
             self.wrong_argument(row, "a variable that it works on", "`&mut sum`", arg);
             return Ty::Error;
         };
-        let ty = self.expr(target);
+        let ty = match target.kind {
+            // `&mut sum` of a `sum` that is a reference is one to a reference.
+            ExprKind::Local(..) if !std::ptr::eq(target, arg) => self.expr(target),
+            _ => self.referent(target),
+        };
         self.writable(target, false);
         ty
     }

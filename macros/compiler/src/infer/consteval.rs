@@ -89,6 +89,7 @@ pub(super) fn eval(cx: &mut Infer<'_>, expr: &Expr) -> Result<Constant> {
         | ExprKind::Order(..)
         | ExprKind::Field(_, Member::Named(_))
         | ExprKind::Ref(..)
+        | ExprKind::Deref(..)
         | ExprKind::Call(_)
         | ExprKind::Inline(_)
         | ExprKind::Closure(_)

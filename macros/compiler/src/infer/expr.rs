@@ -1,10 +1,13 @@
 //! The types of expressions without control flow.
 
+use proc_macro2::Ident;
+
 use super::Infer;
 use super::check::{CONVERT, Pending};
 use super::ty::{Kind, Ty};
 use crate::ast::{Expr, ExprKind, Lit, TyExpr};
 use crate::diag::Code;
+use crate::hir::LocalId;
 use crate::parse::associated_type;
 use crate::span::SpanRange;
 use crate::value::{BinOp, Scalar, UnOp};
@@ -21,7 +24,7 @@ impl<'a> Infer<'a> {
     fn expr_kind(&mut self, expr: &'a Expr) -> Ty {
         match &expr.kind {
             ExprKind::Lit(lit) => self.literal(lit, false, expr.span),
-            ExprKind::Local(id, _) => self.locals[id.0].clone(),
+            ExprKind::Local(id, name) => self.local(expr, *id, name),
             ExprKind::Memory(_, name) => {
                 let message = format!("`{name}` is a slice, not a value");
                 let help = format!("use an element, `{name}[i]`, or its length, `{name}.len()`");
@@ -53,6 +56,19 @@ impl<'a> Infer<'a> {
         }
     }
 
+    /// A variable. A parameter that is a reference is no value.
+    fn local(&mut self, expr: &'a Expr, id: LocalId, name: &Ident) -> Ty {
+        let ty = self.locals[id.0].clone();
+        if self.ast.locals[id.0].reference.is_none() || self.dereferenced.contains(&expr.id) {
+            return ty;
+        }
+        if ty != Ty::Error {
+            let message = format!("`{name}` is a reference, not a value");
+            self.error(Code::WrongKind, expr.span, message, format!("write `*{name}`"));
+        }
+        Ty::Error
+    }
+
     /// Operators, parts and calls.
     fn compound(&mut self, expr: &'a Expr) -> Ty {
         match &expr.kind {
@@ -81,7 +97,11 @@ impl<'a> Infer<'a> {
                 Ty::Error
             }
             ExprKind::Call(call) => self.call(call, expr.span),
-            ExprKind::Inline(inline) => self.inline(inline),
+            ExprKind::Deref(_, inner) => self.referent(inner),
+            ExprKind::Inline(inline) => {
+                let args: Vec<&Expr> = inline.args.iter().collect();
+                self.inline(inline, &args)
+            }
             ExprKind::Closure(_) => {
                 let message = "a value is wanted here, not a closure";
                 self.error(Code::WrongKind, expr.span, message, "call it, or pass a value");
@@ -128,9 +148,10 @@ impl<'a> Infer<'a> {
 
     /// What stands in something that was reported: its own mistakes are worth reporting, but
     /// slices and references are not, since what was reported may have wanted them.
-    fn part_of_error(&mut self, part: &'a Expr) {
+    pub(super) fn part_of_error(&mut self, part: &'a Expr) {
         let of_memory = match &part.kind {
             ExprKind::Ref(_, inner) => return self.part_of_error(inner),
+            ExprKind::Local(id, _) => self.ast.locals[id.0].reference.is_some(),
             ExprKind::Memory(..)
             | ExprKind::Map(..)
             | ExprKind::Scope(..)

@@ -4,45 +4,71 @@ use super::check::Pending;
 use super::ty::Ty;
 use super::{ConstState, Constant, Infer};
 use crate::ast::{
-    ConstId, Expr, ExprKind, Inline, InlineArg, MapExpr, MapTy, TyExpr, TyExprKind, TypeId,
+    ConstId, Expr, ExprKind, Inline, InlineParam, MapExpr, MapTy, TyExpr, TyExprKind, TypeId,
 };
 use crate::diag::Code;
-use crate::span::SpanRange;
+use crate::hir::LocalId;
 use crate::value::Value;
 
 impl<'a> Infer<'a> {
     /// A device function: its arguments against its parameters, its body against its result.
-    pub(super) fn inline(&mut self, inline: &'a Inline) -> Ty {
+    /// Without arguments, the function itself is checked.
+    pub(super) fn inline(&mut self, inline: &'a Inline, args: &[&'a Expr]) -> Ty {
         self.type_arguments(inline);
-        let got: Vec<Option<Ty>> = inline.args.iter().map(|arg| self.inline_value(arg)).collect();
-        self.open_constants(inline, &got);
-        for (arg, got) in inline.args.iter().zip(&got) {
-            match arg {
-                InlineArg::Value { pat, ty, expr } => {
-                    let want = self.written(ty);
-                    if let (Some(got), Some(expr)) = (got, expr) {
-                        self.expect(&want, got, expr.span);
-                    }
-                    self.pat(pat, &want);
-                }
-                InlineArg::Memory { elem, mutable, expr: Some(expr), .. } => {
-                    let want = self.written(elem);
-                    self.whole_memory(&want, *mutable, expr);
-                }
-                InlineArg::Map { ty, expr: Some(expr), .. } => self.whole_map(ty, expr),
-                // The body of a closure has types where it is called.
-                InlineArg::Memory { expr: None, .. }
-                | InlineArg::Map { expr: None, .. }
-                | InlineArg::Closure { .. } => {}
-            }
+        let given = |i: usize| args.get(i).copied();
+        let mut got = Vec::with_capacity(inline.params.len());
+        for (i, param) in inline.params.iter().enumerate() {
+            got.push(given(i).and_then(|arg| self.inline_value(param, arg)));
         }
-        self.bounds(inline);
+        self.open_constants(inline, &got);
+        for (i, (param, got)) in inline.params.iter().zip(&got).enumerate() {
+            self.inline_param(param, given(i).zip(got.as_ref()), given(i));
+        }
+        self.bounds(inline, args);
         let want = self.written(&inline.ret);
         self.breaks[inline.label.0] = Some(want.clone());
         let got = self.block(&inline.body);
         let at = inline.body.tail.as_ref().map_or(inline.body.span, |tail| tail.span);
         self.expect(&want, &got, at);
         want
+    }
+
+    /// A parameter, with its argument and, of a value or a place, the argument's type.
+    fn inline_param(
+        &mut self,
+        param: &'a InlineParam,
+        value: Option<(&'a Expr, &Ty)>,
+        arg: Option<&'a Expr>,
+    ) {
+        match param {
+            InlineParam::Value(pat, ty) => {
+                let want = self.written(ty);
+                if let Some((arg, got)) = value {
+                    self.expect(&want, got, arg.span);
+                }
+                self.pat(pat, &want);
+            }
+            InlineParam::Place { local, ty, mutable: _ } => {
+                let want = self.written(ty);
+                if let Some((arg, got)) = value {
+                    self.expect(&want, got, arg.span);
+                }
+                self.locals[local.0] = want;
+            }
+            InlineParam::Memory { elem, mutable, name: _ } => {
+                if let Some(arg) = arg {
+                    let want = self.written(elem);
+                    self.whole_memory(&want, *mutable, arg);
+                }
+            }
+            InlineParam::Map(_, ty) => {
+                if let Some(arg) = arg {
+                    self.whole_map(ty, arg);
+                }
+            }
+            // The body of a closure has types where it is called.
+            InlineParam::Closure { .. } | InlineParam::Error => {}
+        }
     }
 
     /// A hole for each type parameter, filled where the call says with what.
@@ -56,11 +82,12 @@ impl<'a> Infer<'a> {
     }
 
     /// The bounds of the type parameters, reported at what gives the type.
-    fn bounds(&mut self, inline: &'a Inline) {
+    fn bounds(&mut self, inline: &'a Inline, args: &[&'a Expr]) {
         let Some(name) = inline.path.segments.last().map(|last| &last.ident) else { return };
         for id in &inline.types {
             let decl = &self.ast.types[id.0];
-            let from_argument = inline.args.iter().find_map(|arg| argument_of(*id, arg));
+            let mut pairs = inline.params.iter().zip(args);
+            let from_argument = pairs.find(|(param, _)| is_of(*id, param)).map(|(_, arg)| arg.span);
             let written = decl.written.as_ref().map(|written| written.span);
             let at = written.or(from_argument).unwrap_or_else(|| name.span().into());
             let ty = self.types[id.0].clone();
@@ -75,17 +102,55 @@ impl<'a> Infer<'a> {
         }
     }
 
-    fn inline_value(&mut self, arg: &'a InlineArg) -> Option<Ty> {
-        match arg {
-            InlineArg::Value { expr, .. } => expr.as_ref().map(|expr| self.value(expr)),
-            InlineArg::Memory { .. } | InlineArg::Map { .. } | InlineArg::Closure { .. } => None,
+    fn inline_value(&mut self, param: &'a InlineParam, arg: &'a Expr) -> Option<Ty> {
+        match param {
+            InlineParam::Value(..) => Some(self.value(arg)),
+            InlineParam::Place { local, mutable, ty: _ } => {
+                Some(self.place_given(*local, *mutable, arg))
+            }
+            InlineParam::Memory { .. }
+            | InlineParam::Map(..)
+            | InlineParam::Closure { .. }
+            | InlineParam::Error => None,
         }
+    }
+
+    /// The type of what a parameter `&T` or `&mut T` is another name of: `&mut sum`, `&mut sums[0]`,
+    /// or a reference that is passed on.
+    fn place_given(&mut self, param: LocalId, mutable: bool, arg: &'a Expr) -> Ty {
+        let target = match &arg.kind {
+            ExprKind::Ref(is_mut, target) if *is_mut || !mutable => &**target,
+            ExprKind::Local(id, _) if self.ast.locals[id.0].reference.is_some() => arg,
+            ExprKind::Error(_) => return Ty::Error,
+            _ => {
+                let name = &self.ast.locals[param.0].ident;
+                let reference = if mutable { "&mut " } else { "&" };
+                let message = format!("`{name}` wants a reference here");
+                let help = format!("put `{reference}` before it");
+                self.part_of_error(arg);
+                self.error(Code::BadArgument, arg.span, message, help);
+                return Ty::Error;
+            }
+        };
+        let ty = self.referent(target);
+        if mutable && ty != Ty::Error {
+            self.writable(target, false);
+        }
+        if ty == Ty::Never { Ty::Error } else { ty }
+    }
+
+    /// The type of a place, where a parameter that is a reference stands for what it refers to.
+    pub(super) fn referent(&mut self, place: &'a Expr) -> Ty {
+        self.dereferenced.insert(place.id);
+        self.expr(place)
     }
 
     /// Gives the const parameters that are not written the lengths of the arguments' arrays.
     fn open_constants(&mut self, inline: &Inline, got: &[Option<Ty>]) {
-        for (arg, got) in inline.args.iter().zip(got) {
-            if let (InlineArg::Value { ty, .. }, Some(got)) = (arg, got) {
+        for (param, got) in inline.params.iter().zip(got) {
+            if let (InlineParam::Value(_, ty) | InlineParam::Place { ty, .. }, Some(got)) =
+                (param, got)
+            {
                 self.open_lengths(&inline.open, ty, got);
             }
         }
@@ -137,6 +202,7 @@ impl<'a> Infer<'a> {
     /// A slice or shared array as the argument of a device function. `parse` made sure that it
     /// is one.
     fn whole_memory(&mut self, elem: &Ty, mutable: bool, arg: &'a Expr) {
+        let arg = named(arg);
         let ExprKind::Memory(memory, name) = &arg.kind else { return };
         let (got, writable) = self.memory(*memory);
         if mutable && !writable {
@@ -150,6 +216,7 @@ impl<'a> Infer<'a> {
 
     /// A tensor map as the argument of a device function. `parse` made sure that it is one.
     fn whole_map(&mut self, want: &'a MapExpr, arg: &'a Expr) {
+        let arg = named(arg);
         let ExprKind::Map(param, name) = &arg.kind else { return };
         let got = self.map(*param);
         let elem = self.written(&want.elem);
@@ -166,14 +233,15 @@ impl<'a> Infer<'a> {
     }
 }
 
-/// Where the argument stands whose type the type parameter is.
-fn argument_of(id: TypeId, arg: &InlineArg) -> Option<SpanRange> {
-    let (ty, expr) = match arg {
-        InlineArg::Value { ty, expr, .. } | InlineArg::Memory { elem: ty, expr, .. } => (ty, expr),
-        InlineArg::Map { ty, expr, .. } => (&ty.elem, expr),
-        InlineArg::Closure { .. } => return None,
-    };
-    expr.as_ref().filter(|_| mentions(ty, id)).map(|expr| expr.span)
+/// Whether the argument for a parameter says what the type parameter is.
+fn is_of(id: TypeId, param: &InlineParam) -> bool {
+    match param {
+        InlineParam::Value(_, ty)
+        | InlineParam::Place { ty, .. }
+        | InlineParam::Memory { elem: ty, .. } => mentions(ty, id),
+        InlineParam::Map(_, ty) => mentions(&ty.elem, id),
+        InlineParam::Closure { .. } | InlineParam::Error => false,
+    }
 }
 
 fn mentions(ty: &TyExpr, id: TypeId) -> bool {
@@ -186,5 +254,13 @@ fn mentions(ty: &TyExpr, id: TypeId) -> bool {
         | TyExprKind::Unit
         | TyExprKind::Infer
         | TyExprKind::Error => false,
+    }
+}
+
+/// What stands under `&` and `&mut`.
+fn named(arg: &Expr) -> &Expr {
+    match &arg.kind {
+        ExprKind::Ref(_, inner) => named(inner),
+        _ => arg,
     }
 }

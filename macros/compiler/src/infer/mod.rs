@@ -16,7 +16,7 @@ mod literal;
 mod place;
 mod ty;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::ast::{Ast, ConstId, Expr, LocalDecl, NodeId, TyExpr, TyExprKind};
 use crate::diag::{Code, Diag, Diags};
@@ -93,6 +93,9 @@ struct Infer<'a> {
     excused: Vec<hir::Memory>,
     /// The same for tensor maps.
     excused_maps: Vec<hir::ParamId>,
+    /// The places whose parts or methods are meant: where such a place is a parameter `&T`, Rust
+    /// takes what it refers to.
+    dereferenced: HashSet<NodeId>,
 }
 
 /// Finds the types. What does not fit is reported and has the type `Error`.
@@ -116,6 +119,7 @@ pub fn infer(ast: &Ast, diags: &mut Diags) -> Facts {
         shared_bytes: 0,
         excused: Vec::new(),
         excused_maps: Vec::new(),
+        dereferenced: HashSet::new(),
     };
     cx.kernel_body();
     cx.settle();

@@ -86,7 +86,7 @@ impl<'a> Infer<'a> {
 
     /// The type of an expression whose parts are looked at.
     fn known(&mut self, expr: &'a Expr) -> Ty {
-        let ty = self.expr(expr);
+        let ty = self.referent(expr);
         self.solve();
         match self.vars.shallow(&ty) {
             Ty::Never => Ty::Error,
@@ -155,6 +155,15 @@ impl<'a> Infer<'a> {
         match &place.kind {
             ExprKind::Local(id, name) => {
                 let local = &self.ast.locals[id.0];
+                if let Some(writable) = local.reference {
+                    if !writable {
+                        let ty = self.vars.spell(&self.locals[id.0]);
+                        let message = format!("`{name}` is a `&`, which cannot be written");
+                        let help = format!("make the parameter `{name}: &mut {ty}`");
+                        self.error(Code::WriteToShared, place.span, message, help);
+                    }
+                    return;
+                }
                 let first_value = local.deferred && whole;
                 if !local.mutable && !first_value {
                     let message = format!("the variable `{name}` is not `mut`");
@@ -177,7 +186,7 @@ impl<'a> Infer<'a> {
                 }
                 _ => self.writable(base, false),
             },
-            ExprKind::Field(base, _) => self.writable(base, false),
+            ExprKind::Field(base, _) | ExprKind::Deref(_, base) => self.writable(base, false),
             ExprKind::Error(_) => {}
             _ => {
                 let message = "this cannot be assigned";

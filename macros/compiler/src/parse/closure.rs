@@ -13,7 +13,7 @@ use super::pat::At;
 use super::scope::{Def, Scopes};
 use super::{Parser, Returns};
 use crate::ast::{
-    Block, Closure, ClosureId, ClosureKind, Expr, ExprKind, Inline, InlineArg, Pat, PatKind,
+    Block, Closure, ClosureId, ClosureKind, Expr, ExprKind, Inline, InlineParam, Pat, PatKind,
     TyExpr, TyExprKind,
 };
 use crate::diag::{Code, nearest};
@@ -152,25 +152,27 @@ impl Parser<'_, '_> {
                 let help = "give the new value back, or write it to memory";
                 self.error(Code::AssignImmutable, place.span, message, help);
             }
-            ExprKind::Index(base, _) | ExprKind::Field(base, _) => self.not_captured(base),
+            ExprKind::Index(base, _) | ExprKind::Field(base, _) | ExprKind::Deref(_, base) => {
+                self.not_captured(base);
+            }
             _ => {}
         }
     }
 
     /// A parameter `f: impl Fn(f32) -> f32` and what it gets.
-    pub(super) fn closure_arg(&mut self, param: &PatType, arg: Option<Expr>) -> Option<InlineArg> {
+    pub(super) fn closure_param(&mut self, param: &PatType, arg: Option<&Expr>) -> InlineParam {
         let syn::Pat::Ident(name) = &*param.pat else {
             let message = "a closure is bound to a name";
             self.error(Code::BadParameter, SpanRange::of(&param.pat), message, "give it a name");
-            return None;
+            return InlineParam::Error;
         };
         let name = name.ident.clone();
         let Some((params, ret)) = self.closure_type(&param.ty) else {
             self.scopes.define(name.to_string(), Def::Error);
-            return None;
+            return InlineParam::Error;
         };
         let types = Some((params.clone(), ret.clone()));
-        let known = match arg.as_ref().map(|arg| &arg.kind) {
+        let known = match arg.map(|arg| &arg.kind) {
             None => {
                 let (scopes, inside) = (Scopes::new(), Vec::new());
                 Some(Meaning { source: Source::Unknown, scopes, inside, types })
@@ -182,7 +184,7 @@ impl Parser<'_, '_> {
             }
             Some(ExprKind::Error(_)) => None,
             Some(_) => {
-                let at = arg.as_ref().map_or(name.span().into(), |arg| arg.span);
+                let at = arg.map_or(name.span().into(), |arg| arg.span);
                 let message = format!("`{name}` wants a closure here");
                 let help = "write `|x| ..`, or the name of a device function";
                 self.error(Code::BadArgument, at, message, help);
@@ -194,7 +196,7 @@ impl Parser<'_, '_> {
             None => Def::Error,
         };
         self.scopes.define(name.to_string(), def);
-        Some(InlineArg::Closure { name, params, ret, expr: arg })
+        InlineParam::Closure { name, params, ret }
     }
 
     /// The types of `impl Fn(A, B) -> C`.
@@ -263,13 +265,13 @@ impl Parser<'_, '_> {
                 self.closure_body(name, closure, &meaning.scopes, (params, ret), args, span)
             }
             Source::Unknown => {
-                let params = params.iter().zip(args).map(|(ty, arg)| {
+                let params = params.iter().zip(&args).map(|(ty, arg)| {
                     let pat = Pat { id: self.node_id(), kind: PatKind::Wild, span: arg.span };
-                    InlineArg::Value { pat, ty: ty.clone(), expr: Some(arg) }
+                    InlineParam::Value(pat, ty.clone())
                 });
-                let args = params.collect();
+                let params = params.collect();
                 let body = Block { consts: Vec::new(), stmts: Vec::new(), tail: None, span };
-                self.closure_inline(name, args, ret, body, span)
+                self.closure_inline(name, (params, args), ret, body, span)
             }
         };
         self.inside = inside;
@@ -293,27 +295,25 @@ impl Parser<'_, '_> {
             self.error(Code::WrongArity, at, message, "name one for each type in `Fn(..)`");
             return self.node(ExprKind::Error(args), span);
         }
-        let (args, tail) = self.in_closure(scopes.clone(), |cx| {
-            let values = closure.inputs.iter().zip(params).zip(args);
-            let values = values.map(|((input, ty), arg)| {
+        let (params, tail) = self.in_closure(scopes.clone(), |cx| {
+            let values = closure.inputs.iter().zip(params).map(|(input, ty)| {
                 let pat = match input {
                     syn::Pat::Type(typed) => &typed.pat,
                     pat => pat,
                 };
-                let pat = cx.pat(pat, At::Let);
-                InlineArg::Value { pat, ty: ty.clone(), expr: Some(arg) }
+                InlineParam::Value(cx.pat(pat, At::Let), ty.clone())
             });
             (values.collect(), cx.expr(&closure.body))
         });
         let (tail_span, tail) = (tail.span, Some(Box::new(tail)));
         let body = Block { consts: Vec::new(), stmts: Vec::new(), tail, span: tail_span };
-        self.closure_inline(name, args, ret, body, span)
+        self.closure_inline(name, (params, args), ret, body, span)
     }
 
     fn closure_inline(
         &mut self,
         name: &Ident,
-        args: Vec<InlineArg>,
+        (params, args): (Vec<InlineParam>, Vec<Expr>),
         ret: &TyExpr,
         body: Block,
         span: SpanRange,
@@ -323,6 +323,7 @@ impl Parser<'_, '_> {
             types: Vec::new(),
             open: Vec::new(),
             written: Vec::new(),
+            params,
             args,
             label: self.loop_id(),
             ret: ret.clone(),

@@ -10,7 +10,8 @@ use super::pat::At;
 use super::scope::{Def, Scopes};
 use super::{Parser, Returns};
 use crate::ast::{
-    ConstDecl, ConstId, Expr, ExprKind, Inline, InlineArg, MapExpr, Return, TyExpr, TyExprKind,
+    ConstDecl, ConstId, Expr, ExprKind, Inline, InlineParam, LocalDecl, MapExpr, Return, TyExpr,
+    TyExprKind,
 };
 use crate::diag::Code;
 use crate::hir::{LoopId, Memory, Param, ParamId, ParamKind};
@@ -97,7 +98,6 @@ impl Parser<'_, '_> {
             return self.node(ExprKind::Error(args), span);
         };
         self.inside.push(Rc::clone(item));
-        let args = args.into_iter().map(Some).collect();
         let inline = self.device_body(path.clone(), function, generics, args);
         self.inside.pop();
         self.node(ExprKind::Inline(Box::new(inline)), span)
@@ -109,15 +109,15 @@ impl Parser<'_, '_> {
         path: syn::Path,
         function: &ItemFn,
         generics: Generics,
-        args: Vec<Option<Expr>>,
+        args: Vec<Expr>,
     ) -> Inline {
         let label = self.loop_id();
         let caller = self.enter_device(label);
         for (name, def) in generics.names {
             self.scopes.define(name, def);
         }
-        let params = function.sig.inputs.iter().zip(args);
-        let args = params.filter_map(|(param, arg)| self.device_arg(param, arg)).collect();
+        let inputs = function.sig.inputs.iter().enumerate();
+        let params = inputs.map(|(i, param)| self.device_param(param, args.get(i))).collect();
         let ret = match &function.sig.output {
             ReturnType::Default => {
                 let span = function.sig.ident.span().into();
@@ -132,6 +132,7 @@ impl Parser<'_, '_> {
             types: generics.types,
             open: generics.open,
             written: generics.written,
+            params,
             args,
             label,
             ret,
@@ -146,36 +147,87 @@ impl Parser<'_, '_> {
         }
     }
 
-    fn device_arg(&mut self, param: &FnArg, arg: Option<Expr>) -> Option<InlineArg> {
-        let FnArg::Typed(param) = param else { return None };
-        if let Some(ty) = self.tensor_map(&param.ty)? {
-            return self.device_map(&param.pat, ty, arg);
-        }
+    fn device_param(&mut self, param: &FnArg, arg: Option<&Expr>) -> InlineParam {
+        let FnArg::Typed(param) = param else { return InlineParam::Error };
         if let Type::ImplTrait(_) = &*param.ty {
-            return self.closure_arg(param, arg);
+            return self.closure_param(param, arg);
         }
-        let Some((elem, mutable)) = self.slice(&param.ty)? else {
-            let ty = self.ty(&param.ty);
-            let pat = self.pat(&param.pat, At::Let);
-            return Some(InlineArg::Value { pat, ty, expr: arg });
+        if let Some((ty, mutable)) = single_reference(&param.ty) {
+            return self.place_param(&param.pat, ty, mutable);
+        }
+        match self.memory_param(param, arg) {
+            Some(Some(param)) => param,
+            Some(None) => {
+                let ty = self.ty(&param.ty);
+                InlineParam::Value(self.pat(&param.pat, At::Let), ty)
+            }
+            None => {
+                self.bad_pat(&param.pat);
+                InlineParam::Error
+            }
+        }
+    }
+
+    /// A tensor map or a slice. `Some(None)` for a type that is neither, `None` for one that was
+    /// reported.
+    fn memory_param(
+        &mut self,
+        param: &syn::PatType,
+        arg: Option<&Expr>,
+    ) -> Option<Option<InlineParam>> {
+        if let Some(ty) = self.tensor_map(&param.ty)? {
+            return Some(Some(self.map_param(&param.pat, ty, arg)));
+        }
+        let slice = self.slice(&param.ty)?;
+        Some(slice.map(|slice| self.slice_param(&param.pat, slice, arg)))
+    }
+
+    /// `&T` or `&mut T`: a variable that is another name of the argument.
+    fn place_param(&mut self, pat: &Pat, ty: &Type, mutable: bool) -> InlineParam {
+        let ty = self.ty(ty);
+        let Pat::Ident(name) = pat else {
+            let message = "a parameter that is a reference is a name";
+            self.error(Code::BadParameter, SpanRange::of(pat), message, "give it a name");
+            self.bad_pat(pat);
+            return InlineParam::Error;
         };
-        let Pat::Ident(name) = &*param.pat else {
+        if let Some(token) = &name.mutability {
+            let help = "remove it; `&mut T` makes what it stands for writable";
+            let message = "a parameter that is a reference is not `mut`";
+            self.error(Code::BadParameter, token.span, message, help);
+        }
+        let local = self.declare_local(LocalDecl {
+            ident: name.ident.clone(),
+            mutable: false,
+            deferred: false,
+            param: None,
+            reference: Some(mutable),
+        });
+        self.scopes.define(name.ident.to_string(), Def::Local(local));
+        InlineParam::Place { local, ty, mutable }
+    }
+
+    fn slice_param(
+        &mut self,
+        pat: &Pat,
+        (elem, mutable): (TyExpr, bool),
+        arg: Option<&Expr>,
+    ) -> InlineParam {
+        let Pat::Ident(name) = pat else {
             let message = "a slice parameter is a name";
-            let help = "give it a name";
-            self.error(Code::BadParameter, SpanRange::of(&param.pat), message, help);
-            return None;
+            self.error(Code::BadParameter, SpanRange::of(pat), message, "give it a name");
+            return InlineParam::Error;
         };
         let name = name.ident.clone();
-        let expr = arg.map(dereferenced);
-        let def = match &expr {
+        let def = match arg.map(dereferenced) {
             None => {
                 let kind = ParamKind::Slice { elem: known(&elem), mutable };
-                Def::Memory(Memory::Slice(self.device_param(&name, kind)))
+                Def::Memory(Memory::Slice(self.lone_param(&name, kind)))
             }
             Some(arg) => self.memory_of(arg, &name),
         };
         self.scopes.define(name.to_string(), def);
-        Some(InlineArg::Memory { name, elem, mutable, expr })
+        InlineParam::Memory { name, elem, mutable }
     }
 
     /// The slice or shared array that an argument names.
@@ -192,20 +244,19 @@ impl Parser<'_, '_> {
     }
 
     /// A parameter that is a tensor map.
-    fn device_map(&mut self, pat: &Pat, ty: MapExpr, arg: Option<Expr>) -> Option<InlineArg> {
+    fn map_param(&mut self, pat: &Pat, ty: MapExpr, arg: Option<&Expr>) -> InlineParam {
         let Pat::Ident(name) = pat else {
             let message = "a parameter that is a tensor map is a name";
             self.error(Code::BadParameter, SpanRange::of(pat), message, "give it a name");
-            return None;
+            return InlineParam::Error;
         };
         let name = name.ident.clone();
-        let expr = arg.map(dereferenced);
-        let def = match expr.as_ref().map(|arg| (&arg.kind, arg.span)) {
+        let def = match arg.map(dereferenced).map(|arg| (&arg.kind, arg.span)) {
             None => {
                 let MapExpr { elem, rank, mutable } = &ty;
                 let (elem, rank, mutable) = (known(elem), *rank, *mutable);
                 let kind = ParamKind::TensorMap { elem, rank, mutable };
-                Def::Map(self.device_param(&name, kind))
+                Def::Map(self.lone_param(&name, kind))
             }
             Some((ExprKind::Map(param, _), _)) => Def::Map(*param),
             Some((ExprKind::Error(_), _)) => Def::Error,
@@ -216,11 +267,11 @@ impl Parser<'_, '_> {
             }
         };
         self.scopes.define(name.to_string(), def);
-        Some(InlineArg::Map { name, ty, expr })
+        InlineParam::Map(name, ty)
     }
 
     /// A slice or tensor map of a device function that is checked by itself.
-    fn device_param(&mut self, name: &Ident, kind: ParamKind) -> ParamId {
+    fn lone_param(&mut self, name: &Ident, kind: ParamKind) -> ParamId {
         self.slices.push(Param {
             name: name.clone(),
             attrs: Vec::new(),
@@ -291,11 +342,27 @@ fn known(elem: &TyExpr) -> Scalar {
 }
 
 /// What stands under `&` and `&mut`.
-fn dereferenced(expr: Expr) -> Expr {
-    match expr.kind {
-        ExprKind::Ref(_, inner) => dereferenced(*inner),
+fn dereferenced(expr: &Expr) -> &Expr {
+    match &expr.kind {
+        ExprKind::Ref(_, inner) => dereferenced(inner),
         _ => expr,
     }
+}
+
+/// The type under a reference that is no slice and no tensor map, and whether it is `&mut`.
+fn single_reference(ty: &Type) -> Option<(&Type, bool)> {
+    let reference = match ty {
+        Type::Group(group) => return single_reference(&group.elem),
+        Type::Paren(paren) => return single_reference(&paren.elem),
+        Type::Reference(reference) => reference,
+        _ => return None,
+    };
+    let is_memory = match &*reference.elem {
+        Type::Slice(_) => true,
+        Type::Path(path) => path.path.segments.last().is_some_and(|it| it.ident == "TensorMap"),
+        _ => false,
+    };
+    (!is_memory).then_some((&*reference.elem, reference.mutability.is_some()))
 }
 
 /// The names of the parameters, as far as they have some.

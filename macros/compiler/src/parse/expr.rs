@@ -1,5 +1,6 @@
 //! Expressions without control flow.
 
+use proc_macro2::Span;
 use syn::spanned::Spanned;
 
 use super::Parser;
@@ -112,16 +113,41 @@ impl Parser<'_, '_> {
         let (op, at) = match &unary.op {
             syn::UnOp::Neg(token) => (UnOp::Neg, token.span()),
             syn::UnOp::Not(token) => (UnOp::Not, token.span()),
+            syn::UnOp::Deref(token) => return self.dereference(unary, token.span()),
             _ => {
-                let help = "kernels have no references: write the element, `x[i]`";
-                let span = SpanRange::of(unary);
-                self.unsupported(span, "`*`", help);
-                return self.error_node(span);
+                self.unsupported(
+                    SpanRange::of(unary),
+                    "this operator",
+                    "use the operators of Rust",
+                );
+                return self.error_node(SpanRange::of(unary));
             }
         };
         let inner = self.expr(&unary.expr);
         let span = SpanRange::from(at).to(inner.span);
         self.node(ExprKind::Unary(op, at, Box::new(inner)), span)
+    }
+
+    /// `*a`, where `a` is a parameter that is a reference.
+    fn dereference(&mut self, unary: &syn::ExprUnary, at: Span) -> Expr {
+        let span = SpanRange::of(unary);
+        let syn::Expr::Path(_) = ungroup(&unary.expr) else {
+            let help = "kernels have no references: write the element, `x[i]`";
+            self.unsupported(span, "`*`", help);
+            return self.error_node(span);
+        };
+        let inner = self.expr(&unary.expr);
+        match inner.kind {
+            ExprKind::Local(id, _) if self.locals[id.0].reference.is_some() => {
+                self.node(ExprKind::Deref(at, Box::new(inner)), span)
+            }
+            ExprKind::Error(_) => inner,
+            _ => {
+                let help = "remove the `*`: only a parameter `&T` or `&mut T` is a reference";
+                self.unsupported(span, "`*` of a value", help);
+                self.error_node(span)
+            }
+        }
     }
 
     fn binary(&mut self, binary: &syn::ExprBinary) -> Expr {

@@ -204,6 +204,7 @@ impl Parser<'_, '_> {
             mutable: name.mutability.is_some(),
             deferred: false,
             param: Some(ty),
+            reference: None,
         });
         self.scopes.define(text, Def::Local(local));
         Some(ParamKind::Scalar { ty, local })

@@ -92,9 +92,8 @@ pub(crate) fn device_function(
 ) -> Ast {
     let mut cx = Parser::new(linker, diags);
     cx.check_attributes(&function.block);
-    let args = function.sig.inputs.iter().map(|_| None).collect();
     let generics = cx.generic_parameters(function);
-    let inline = cx.device_body(function.sig.ident.clone().into(), function, generics, args);
+    let inline = cx.device_body(function.sig.ident.clone().into(), function, generics, Vec::new());
     let span = inline.body.span;
     let call = cx.node(ExprKind::Inline(Box::new(inline)), span);
     let body = Block { consts: Vec::new(), stmts: vec![Stmt::Expr(call, true)], tail: None, span };

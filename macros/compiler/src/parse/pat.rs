@@ -142,6 +142,7 @@ impl Parser<'_, '_> {
             mutable: pat.mutability.is_some(),
             deferred,
             param: None,
+            reference: None,
         });
         self.scopes.define(pat.ident.to_string(), Def::Local(local));
         local

@@ -80,6 +80,7 @@ impl Shadow<'_> {
             | ExprKind::Scope(..)
             | ExprKind::Order(..)
             | ExprKind::Ref(..)
+            | ExprKind::Deref(..)
             | ExprKind::Call(_)
             | ExprKind::Inline(_)
             | ExprKind::Closure(_)

@@ -5,8 +5,8 @@ use quote::{quote, quote_spanned};
 
 use super::{Shadow, scalar, written};
 use crate::ast::{
-    Adapter, Arm, Block, Call, Closure, ClosureKind, Expr, ExprKind, For, Inline, InlineArg, Label,
-    Lit, Member, Return, TyExpr, TyExprKind,
+    Adapter, Arm, Block, Call, Closure, ClosureKind, Expr, ExprKind, For, Inline, Label, Lit,
+    Member, Return, TyExpr, TyExprKind,
 };
 use crate::hir::Ty;
 use crate::intrinsics::{Row, SigTy, method};
@@ -63,7 +63,7 @@ impl Shadow<'_> {
         quote_spanned!(name.span()=> <#ty as ::firesteel::dsl::#of>::#name)
     }
 
-    /// Casts, parts, aggregates and calls.
+    /// Casts, parts and calls.
     fn compound(&self, expr: &Expr, span: Span) -> TokenStream {
         match &expr.kind {
             ExprKind::Cast(inner, ty) => {
@@ -87,6 +87,38 @@ impl Shadow<'_> {
             }
             ExprKind::Index(base, index) => self.index(base, index, span),
             ExprKind::Field(base, member) => self.field(base, member),
+            ExprKind::Ref(mutable, inner) => {
+                if let Some(place) = self.element(inner, *mutable, span) {
+                    return place;
+                }
+                let (mutable, inner) = (mutable.then(|| quote!(mut)), self.operand(inner));
+                quote_spanned!(span=> &#mutable #inner)
+            }
+            ExprKind::Deref(at, inner) => {
+                let inner = self.operand(inner);
+                quote_spanned!(*at=> *#inner)
+            }
+            ExprKind::Call(call) => self.call(call, span),
+            ExprKind::Zero(path, _) => quote_spanned!(span=> #path()),
+            ExprKind::Inline(inline) => self.inline(inline, span),
+            ExprKind::Closure(closure) => self.closure(closure, span),
+            ExprKind::Method(receiver, name, args) => {
+                let receiver = self.operand(receiver);
+                let row = method(&name.to_string());
+                let args = self.arguments(row, 1, args);
+                quote_spanned!(name.span()=> #receiver.#name(#(#args),*))
+            }
+            ExprKind::Vector { ty, function, args, .. } => {
+                let args = args.iter().map(|arg| self.expr(arg));
+                quote_spanned!(ty.span()=> #ty::#function(#(#args),*))
+            }
+            _ => self.aggregate(expr, span),
+        }
+    }
+
+    /// Values of several parts.
+    fn aggregate(&self, expr: &Expr, span: Span) -> TokenStream {
+        match &expr.kind {
             ExprKind::Tuple(elems) => {
                 let elems = elems.iter().map(|elem| self.expr(elem));
                 quote_spanned!(span=> (#(#elems,)*))
@@ -102,27 +134,6 @@ impl Shadow<'_> {
                 }
                 let len = self.length(*len);
                 quote_spanned!(span=> [#elem; #len])
-            }
-            ExprKind::Ref(mutable, inner) => {
-                if let Some(place) = self.element(inner, *mutable, span) {
-                    return place;
-                }
-                let (mutable, inner) = (mutable.then(|| quote!(mut)), self.operand(inner));
-                quote_spanned!(span=> &#mutable #inner)
-            }
-            ExprKind::Call(call) => self.call(call, span),
-            ExprKind::Zero(path, _) => quote_spanned!(span=> #path()),
-            ExprKind::Inline(inline) => self.inline(inline, span),
-            ExprKind::Closure(closure) => self.closure(closure, span),
-            ExprKind::Method(receiver, name, args) => {
-                let receiver = self.operand(receiver);
-                let row = method(&name.to_string());
-                let args = self.arguments(row, 1, args);
-                quote_spanned!(name.span()=> #receiver.#name(#(#args),*))
-            }
-            ExprKind::Vector { ty, function, args, .. } => {
-                let args = args.iter().map(|arg| self.expr(arg));
-                quote_spanned!(ty.span()=> #ty::#function(#(#args),*))
             }
             _ => self.effect(expr, span),
         }
@@ -235,6 +246,7 @@ impl Shadow<'_> {
             | ExprKind::Array(_)
             | ExprKind::Repeat(..)
             | ExprKind::Ref(..)
+            | ExprKind::Deref(..)
             | ExprKind::Call(_)
             | ExprKind::Inline(_)
             | ExprKind::Closure(_)
@@ -373,18 +385,25 @@ impl Shadow<'_> {
 
     /// A device function is an ordinary function to rustc.
     fn inline(&self, inline: &Inline, span: Span) -> TokenStream {
-        let args = inline.args.iter().filter_map(|arg| match arg {
-            InlineArg::Value { expr, .. }
-            | InlineArg::Memory { expr, .. }
-            | InlineArg::Map { expr, .. }
-            | InlineArg::Closure { expr, .. } => expr.as_ref(),
-        });
-        let (path, args) = (&inline.path, args.map(|arg| self.expr(arg)));
+        let (path, args) = (&inline.path, inline.args.iter().map(|arg| self.argument(arg)));
         if inline.written.iter().any(|id| self.is_computed(*id)) {
             // Rust takes no expression of a const parameter as an argument.
             return quote_spanned!(span=> { let _ = (#(#args,)*); ::firesteel::dsl::any() });
         }
         quote_spanned!(span=> #path(#(#args),*))
+    }
+
+    /// An argument of a device function. A slice or tensor map goes by its name, which is a
+    /// reference already.
+    fn argument(&self, arg: &Expr) -> TokenStream {
+        let mut target = arg;
+        while let ExprKind::Ref(_, inner) = &target.kind {
+            target = inner;
+        }
+        match target.kind {
+            ExprKind::Memory(..) | ExprKind::Map(..) => self.expr(target),
+            _ => self.expr(arg),
+        }
     }
 
     fn closure(&self, closure: &Closure, span: Span) -> TokenStream {

@@ -24,7 +24,7 @@ use quote::{format_ident, quote, quote_spanned};
 
 use syn::GenericParam;
 
-use crate::ast::{Ast, Expr, ExprKind, InlineArg, Stmt, TyExprKind};
+use crate::ast::{Ast, Expr, ExprKind, InlineParam, Stmt, TyExprKind};
 use crate::hir::{ParamKind, SpanRange, Ty};
 use crate::infer::Facts;
 use crate::value::Scalar;
@@ -107,7 +107,7 @@ pub(crate) fn function(
         return TokenStream::new();
     };
     let (attrs, vis, name) = (&written.attrs, &written.vis, &written.sig.ident);
-    let params: Vec<_> = inline.args.iter().map(|arg| cx.device_param(arg)).collect();
+    let params: Vec<_> = inline.params.iter().map(|it| cx.device_param(it)).collect();
     let ret = match inline.ret.kind {
         TyExprKind::Unit => TokenStream::new(),
         _ => {
@@ -160,24 +160,30 @@ impl Shadow<'_> {
     }
 
     /// A parameter of a device function.
-    fn device_param(&self, arg: &InlineArg) -> TokenStream {
-        match arg {
-            InlineArg::Value { pat, ty, .. } => {
+    fn device_param(&self, param: &InlineParam) -> TokenStream {
+        match param {
+            InlineParam::Value(pat, ty) => {
                 let (pat, ty) = (self.pat(pat), self.ty(ty));
                 quote!(#pat: #ty)
             }
-            InlineArg::Memory { name, elem, mutable, .. } => {
+            InlineParam::Place { local, ty, mutable } => {
+                let (name, ty) = (&self.ast.locals[local.0].ident, self.ty(ty));
+                let mutable = mutable.then(|| quote!(mut));
+                quote_spanned!(name.span()=> #name: &#mutable #ty)
+            }
+            InlineParam::Memory { name, elem, mutable } => {
                 let elem = self.ty(elem);
                 let mutable = mutable.then(|| quote!(mut));
                 quote_spanned!(name.span()=> #name: &#mutable ::firesteel::dsl::Slice<#elem>)
             }
-            InlineArg::Map { name, ty, .. } => {
+            InlineParam::Map(name, ty) => {
                 map_param(name, (self.ty(&ty.elem), ty.rank, ty.mutable), name.span())
             }
-            InlineArg::Closure { name, params, ret, .. } => {
+            InlineParam::Closure { name, params, ret } => {
                 let (params, ret) = (params.iter().map(|ty| self.ty(ty)), self.ty(ret));
                 quote_spanned!(name.span()=> #name: impl Fn(#(#params),*) -> #ret)
             }
+            InlineParam::Error => TokenStream::new(),
         }
     }
 

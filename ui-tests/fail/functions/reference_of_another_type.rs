@@ -1,0 +1,15 @@
+use firesteel::prelude::*;
+
+#[gpu_fn]
+fn clear(sums: &mut [f32; 2]) {
+    sums[0] = 0.0;
+}
+
+#[gpu_kernel(block_size = 64)]
+fn kernel(y: &mut [f32]) {
+    let mut sums = [1.0, 2.0, 3.0];
+    clear(&mut sums);
+    y[0] = sums[0];
+}
+
+fn main() {}
