@@ -15,6 +15,7 @@ mod kaio;
 mod matrix;
 mod narrow;
 mod operators;
+mod pairs;
 mod random;
 mod references;
 mod tensor_maps;

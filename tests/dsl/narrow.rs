@@ -92,9 +92,9 @@ fn doubled(x: &[e4m3], words: &[u16], y: &mut [e4m3], pairs: &mut [u16], small: 
     let four = e4m3x4::new(lanes[3], lanes[2], lanes[1], lanes[0]);
     store_vec4(y, 512 + i * 4, four);
     let both = unpack_e4m3x2(words[i]);
-    pairs[i] = pack_e4m3x2(f32::from(both.x), -f32::from(both.y));
+    pairs[i] = pack_e4m3x2(f32::from(both.lo()), -f32::from(both.hi()));
     let both = unpack_e5m2x2(words[i]);
-    small[i] = pack_e5m2x2(f32::from(both.x), f32::from(both.y));
+    small[i] = pack_e5m2x2(f32::from(both.lo()), f32::from(both.hi()));
 }
 
 #[test]

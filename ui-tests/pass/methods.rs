@@ -32,6 +32,28 @@ floats! {
     doubles: f64, u64;
 }
 
+macro_rules! pairs {
+    ($($name:ident: $ty:ty;)*) => { $(
+        #[gpu_kernel(block_size = 32)]
+        fn $name(x: &mut [$ty], b: &mut [u32], f: &mut [f32], n: u32) {
+            let v = x[n];
+            let w = <$ty>::new(v.hi(), v.lo());
+            x[0] = v.mul_add(w, v).abs().min(w).max(-v) + fma(v, w, v) - min(v, abs(w)) * max(v, w);
+            x[1] += <$ty>::splat(1.0);
+            b[0] = v.to_bits();
+            x[2] = <$ty>::from_bits(b[1]);
+            let (lo, hi) = v.to_f32();
+            x[3] = <$ty>::from_f32(hi, lo);
+            f[0] = lo;
+        }
+    )* };
+}
+
+pairs! {
+    pairs_of_halves: f16x2;
+    pairs_of_brains: bf16x2;
+}
+
 macro_rules! ints {
     ($($name:ident: $ty:ty, $unsigned:ty;)*) => { $(
         #[gpu_kernel(block_size = 32)]

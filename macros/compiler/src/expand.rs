@@ -90,7 +90,9 @@ fn host_scalar(ty: Scalar) -> TokenStream {
     let name = Ident::new(ty.name(), Span::call_site());
     match ty {
         Scalar::F16 | Scalar::Bf16 => quote!(::firesteel::half::#name),
-        Scalar::E4m3 | Scalar::E5m2 => quote!(::firesteel::#name),
+        Scalar::E4m3 | Scalar::E5m2 | Scalar::F16x2 | Scalar::Bf16x2 => {
+            quote!(::firesteel::#name)
+        }
         Scalar::Bool
         | Scalar::I8
         | Scalar::I16

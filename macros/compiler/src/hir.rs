@@ -213,9 +213,10 @@ pub struct Vector {
 
 impl Vector {
     /// The vector of so many lanes, if there is one: 2, 4, 8 or 16 lanes of a number of fixed
-    /// size, at most 16 bytes in all.
+    /// size, at most 16 bytes in all. Two halves are no vector but a scalar, see [`Scalar::pair`].
     pub fn new(elem: Scalar, lanes: u32) -> Option<Self> {
-        let fits = matches!(lanes, 2 | 4 | 8 | 16) && lanes * elem.bytes() <= 16;
+        let is_pair = lanes == 2 && elem.pair().is_some();
+        let fits = matches!(lanes, 2 | 4 | 8 | 16) && lanes * elem.bytes() <= 16 && !is_pair;
         (fits && crate::intrinsics::Class::Lane.contains(elem)).then_some(Self { elem, lanes })
     }
 }

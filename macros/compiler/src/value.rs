@@ -27,16 +27,21 @@ pub enum Scalar {
     Bf16,
     F32,
     F64,
+    F16x2,
+    Bf16x2,
 }
 
 use Scalar::{
-    Bf16, Bool, E4m3, E5m2, F16, F32, F64, I8, I16, I32, I64, Isize, U8, U16, U32, U64, Usize,
+    Bf16, Bf16x2, Bool, E4m3, E5m2, F16, F16x2, F32, F64, I8, I16, I32, I64, Isize, U8, U16, U32,
+    U64, Usize,
 };
 
 impl Scalar {
     /// Every scalar type.
-    pub const ALL: [Self; 17] =
-        [Bool, I8, I16, I32, I64, Isize, U8, U16, U32, U64, Usize, E4m3, E5m2, F16, Bf16, F32, F64];
+    pub const ALL: [Self; 19] = [
+        Bool, I8, I16, I32, I64, Isize, U8, U16, U32, U64, Usize, E4m3, E5m2, F16, Bf16, F32, F64,
+        F16x2, Bf16x2,
+    ];
 
     /// The name in Rust.
     pub const fn name(self) -> &'static str {
@@ -58,6 +63,8 @@ impl Scalar {
             Bf16 => "bf16",
             F32 => "f32",
             F64 => "f64",
+            F16x2 => "f16x2",
+            Bf16x2 => "bf16x2",
         }
     }
 
@@ -71,7 +78,7 @@ impl Scalar {
         match self {
             Bool | I8 | U8 | E4m3 | E5m2 => 1,
             I16 | U16 | F16 | Bf16 => 2,
-            I32 | U32 | F32 => 4,
+            I32 | U32 | F32 | F16x2 | Bf16x2 => 4,
             I64 | Isize | U64 | Usize | F64 => 8,
         }
     }
@@ -83,7 +90,7 @@ impl Scalar {
 
     /// An integer type; `bool` is none.
     pub const fn is_int(self) -> bool {
-        !self.is_real() && !matches!(self, Bool)
+        !self.is_real() && !self.is_pair() && !matches!(self, Bool)
     }
 
     /// A floating-point type that is computed with.
@@ -94,6 +101,31 @@ impl Scalar {
     /// A float of 8 bits: it is stored and converted, and never computed with.
     pub const fn is_narrow(self) -> bool {
         matches!(self, E4m3 | E5m2)
+    }
+
+    /// Two floats of 16 bits in one register, computed with together.
+    pub const fn is_pair(self) -> bool {
+        matches!(self, F16x2 | Bf16x2)
+    }
+
+    /// The type of the halves of a pair.
+    pub const fn half(self) -> Option<Self> {
+        match self {
+            F16x2 => Some(F16),
+            Bf16x2 => Some(Bf16),
+            Bool | I8 | I16 | I32 | I64 | Isize | U8 | U16 | U32 | U64 | Usize | E4m3 | E5m2
+            | F16 | Bf16 | F32 | F64 => None,
+        }
+    }
+
+    /// The pair of two values of the type.
+    pub const fn pair(self) -> Option<Self> {
+        match self {
+            F16 => Some(F16x2),
+            Bf16 => Some(Bf16x2),
+            Bool | I8 | I16 | I32 | I64 | Isize | U8 | U16 | U32 | U64 | Usize | E4m3 | E5m2
+            | F32 | F64 | F16x2 | Bf16x2 => None,
+        }
     }
 
     /// A type whose values have a fraction.
@@ -111,7 +143,7 @@ impl Scalar {
         match self {
             Bool | I8 | U8 | E4m3 | E5m2 => U8,
             I16 | U16 | F16 | Bf16 => U16,
-            I32 | U32 | F32 => U32,
+            I32 | U32 | F32 | F16x2 | Bf16x2 => U32,
             I64 | U64 | F64 => U64,
             Isize | Usize => Usize,
         }
@@ -216,6 +248,7 @@ impl std::fmt::Debug for Value {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.ty {
             Bool => write!(f, "{}", self.bits != 0),
+            _ if self.ty.is_pair() => write!(f, "{:#010x}{}", self.bits, self.ty),
             _ if self.ty.is_real() => write!(f, "{:?}{}", self.as_f64(), self.ty),
             _ => write!(f, "{}{}", self.as_int(), self.ty),
         }
@@ -248,7 +281,7 @@ impl Value {
             Bf16 => short_float::BF16.round(value),
             F32 => u64::from((value as f32).to_bits()),
             F64 => value.to_bits(),
-            Bool | I8 | I16 | I32 | I64 | Isize | U8 | U16 | U32 | U64 | Usize => {
+            Bool | I8 | I16 | I32 | I64 | Isize | U8 | U16 | U32 | U64 | Usize | F16x2 | Bf16x2 => {
                 unreachable!("a float constant has a float type, not {ty}")
             }
         };
@@ -289,7 +322,7 @@ impl Value {
             Bf16 => short_float::BF16.widen(self.bits),
             F32 => f64::from(f32::from_bits(self.bits as u32)),
             F64 => f64::from_bits(self.bits),
-            Bool | I8 | I16 | I32 | I64 | Isize | U8 | U16 | U32 | U64 | Usize => {
+            Bool | I8 | I16 | I32 | I64 | Isize | U8 | U16 | U32 | U64 | Usize | F16x2 | Bf16x2 => {
                 unreachable!("a constant of type {} is read as an integer", self.ty)
             }
         }
@@ -329,11 +362,29 @@ impl Value {
         }
     }
 
+    /// A pair of two floats of 16 bits.
+    pub const fn pair(ty: Scalar, low: Self, high: Self) -> Self {
+        Self::from_bits(ty, low.bits | high.bits << 16)
+    }
+
+    /// The halves of a pair; `None` of what is none.
+    pub const fn halves(self) -> Option<[Self; 2]> {
+        match self.ty.half() {
+            Some(half) => {
+                Some([Self::from_bits(half, self.bits), Self::from_bits(half, self.bits >> 16)])
+            }
+            None => None,
+        }
+    }
+
     /// `op self`; `None` where the operator does not apply to the type.
     pub fn unary(self, op: UnOp) -> Option<Self> {
         match op {
             UnOp::Neg if self.ty.is_float() => {
                 Some(Self::from_bits(self.ty, self.bits ^ (1 << (self.ty.bits() - 1))))
+            }
+            UnOp::Neg if self.ty.is_pair() => {
+                Some(Self::from_bits(self.ty, self.bits ^ 0x8000_8000))
             }
             UnOp::Neg if self.ty.is_signed() => Some(Self::int(self.ty, -self.as_int())),
             UnOp::Not if self.ty == Bool => Some(Self::bool(!self.as_bool())),
@@ -349,6 +400,11 @@ impl Value {
         }
         if self.ty != right.ty || self.ty.is_narrow() {
             return None;
+        }
+        if let (Some(a), Some(b)) = (self.halves(), right.halves()) {
+            let fits = matches!(op, BinOp::Add | BinOp::Sub | BinOp::Mul);
+            let [low, high] = [0, 1].map(|i| a[i].binary(op, b[i]));
+            return fits.then_some(Self::pair(self.ty, low?, high?));
         }
         if self.ty.is_float() {
             return self.float_binary(op, right);
@@ -511,6 +567,16 @@ mod tests {
         let one = of(1.0).cast(E4m3);
         assert_eq!(one.bits(), 0x38);
         assert_eq!((one.unary(UnOp::Neg), one.binary(BinOp::Eq, one)), (None, None));
+    }
+
+    #[test]
+    fn pairs_are_computed_with_half_by_half() {
+        let of = |low, high| Value::pair(F16x2, Value::float(F16, low), Value::float(F16, high));
+        assert_eq!(of(1.5, -2.0).binary(BinOp::Mul, of(2.0, 0.0)), Some(of(3.0, -0.0)));
+        assert_eq!(of(1.0, 2.0).unary(UnOp::Neg), Some(of(-1.0, -2.0)));
+        assert_eq!(of(1.0, 2.0).binary(BinOp::Div, of(1.0, 1.0)), None);
+        assert_eq!(of(1.0, 2.0).binary(BinOp::Lt, of(1.0, 1.0)), None);
+        assert_eq!(of(1.0, 2.0).bits(), 0x4000_3c00);
     }
 
     #[test]

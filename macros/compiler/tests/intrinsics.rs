@@ -16,7 +16,7 @@ use firesteel_compiler::intrinsics::{Class, Home, Kind, Row, SigTy, rows};
 use firesteel_compiler::value::Scalar;
 use proc_macro2::TokenStream;
 
-const SCALARS: [Scalar; 17] = Scalar::ALL;
+const SCALARS: [Scalar; 19] = Scalar::ALL;
 
 /// The PTX of a kernel.
 fn ptx(attr: &str, item: &str) -> String {
@@ -78,11 +78,15 @@ fn scalar(types: &Types, name: &str) -> Scalar {
 
 /// The type in Rust; `None` if there is no such vector.
 fn rust_type(types: &Types, ty: &SigTy) -> Option<String> {
-    let vector = |elem, lanes| Vector::new(elem, lanes).map(|vector| vector.to_string());
+    let vector = |elem: Scalar, lanes| match elem.pair().filter(|_| lanes == 2) {
+        Some(pair) => Some(pair.to_string()),
+        None => Vector::new(elem, lanes).map(|vector| vector.to_string()),
+    };
     match ty {
         SigTy::Scalar(ty) => Some(ty.to_string()),
         SigTy::Generic(name) => Some(scalar(types, name).to_string()),
         SigTy::Bits(name) => Some(scalar(types, name).unsigned().to_string()),
+        SigTy::Half(name) => scalar(types, name).half().map(|half| half.to_string()),
         SigTy::Vector(name, lanes) => vector(scalar(types, name), *lanes),
         SigTy::FixedVector(elem, lanes) => vector(*elem, *lanes),
         SigTy::Sum(name) => Some(sum_of(scalar(types, name)).to_string()),
@@ -165,7 +169,11 @@ impl Case {
                 self.lets.push(format!("let a{at} = tile_k(m{at}, i, 128);"));
                 format!("a{at}")
             }
-            SigTy::Scalar(_) | SigTy::Generic(_) | SigTy::Bits(_) | SigTy::Sum(_) => {
+            SigTy::Scalar(_)
+            | SigTy::Generic(_)
+            | SigTy::Bits(_)
+            | SigTy::Half(_)
+            | SigTy::Sum(_) => {
                 self.params.push(format!("a{at}: {written}"));
                 format!("a{at}")
             }
@@ -215,11 +223,13 @@ fn kernel(row: &Row, types: &Types) -> Option<String> {
     let call = match row.kind {
         Kind::Free | Kind::Kaio => format!("{name}{turbofish}({args})"),
         Kind::Fast => format!("fast::{name}({args})"),
-        Kind::Associated => format!("{written}::{name}({args})"),
-        Kind::Method | Kind::Extension => format!("a0.{name}({})", case.args[1..].join(", ")),
+        Kind::Associated | Kind::Pair => format!("{written}::{name}({args})"),
+        Kind::Method | Kind::Extension | Kind::PairMethod => {
+            format!("a0.{name}({})", case.args[1..].join(", "))
+        }
     };
     let store = match &result {
-        SigTy::Scalar(_) | SigTy::Generic(_) | SigTy::Bits(_) => {
+        SigTy::Scalar(_) | SigTy::Generic(_) | SigTy::Bits(_) | SigTy::Half(_) => {
             case.params.push(format!("out: &mut [{written}]"));
             format!("out[i] = {call};")
         }
@@ -243,6 +253,10 @@ fn kernel(row: &Row, types: &Types) -> Option<String> {
         SigTy::Words(_) => {
             case.params.push("out: &mut [u32]".to_owned());
             format!("out[i] = {call}[1];")
+        }
+        SigTy::Tuple(items) if items[0] == SigTy::Scalar(Scalar::F32) => {
+            case.params.push("out: &mut [f32]".to_owned());
+            format!("let r = {call}; out[i] = r.0 + r.1;")
         }
         SigTy::Tuple(_) => {
             case.params.push("out: &mut [u32]".to_owned());
@@ -296,5 +310,31 @@ fn blocks_of_every_shape_reduce() {
         let text = ptx(&format!("block_size = {block}, arch = \"sm_70\""), item);
         let lanes = if block == "1" { 0 } else { 1 };
         assert!(text.matches("shfl.sync").count() >= lanes, "{block}");
+    }
+}
+
+#[test]
+fn pairs_have_native_forms_where_the_machine_does() {
+    let of = |ty: &str| {
+        format!(
+            "fn k(x: &mut [{ty}], a: {ty}) {{
+                let i = thread_idx_x();
+                x[i] = (x[i] + a) * a - a;
+                x[i + 64] = x[i].mul_add(a, -a).max(a).min(x[i + 128]).abs();
+                let v = load_vec4(x, i * 4);
+                store_vec4(x, i * 4, {ty}x4::new(v.w, v.z, v.y, v.x));
+            }}"
+        )
+    };
+    for arch in [70, 80, 90] {
+        let attr = format!("block_size = 64, arch = \"sm_{arch}\"");
+        let text = ptx(&attr, &of("bf16x2"));
+        assert_eq!(text.matches("fma.rn.bf16x2").count(), [0, 4, 1][(arch as usize - 70) / 10]);
+        assert_eq!(text.contains("add.rn.bf16x2"), arch >= 90);
+        assert_eq!(text.contains("max.bf16x2"), arch >= 80);
+        let text = ptx(&attr, &of("f16x2"));
+        assert_eq!(text.matches("fma.rn.f16x2").count(), 1);
+        assert!(text.contains("mul.rn.f16x2") && text.contains("ld.global.v4.b32"));
+        assert_eq!(text.contains("max.f16x2"), arch >= 80);
     }
 }

@@ -36,6 +36,9 @@ impl Desugar<'_> {
     ) -> hir::Expr {
         if name == "to_f32" {
             let inner = self.expr(receiver);
+            if let (Ty::Tuple(_), Some(row)) = (&ty, intrinsics::pair_method(name)) {
+                return intrinsic(row, vec![Arg::Value(inner)], ty, span);
+            }
             if inner.ty == ty {
                 return hir::Expr { span, ..inner };
             }

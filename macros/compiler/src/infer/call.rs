@@ -94,6 +94,10 @@ impl<'a> Infer<'a> {
         self.dereferenced.insert(receiver.id);
         let ty = self.value(receiver);
         let to = Ty::Scalar(Scalar::F32);
+        self.solve();
+        if matches!(self.vars.shallow(&ty), Ty::Scalar(scalar) if scalar.is_pair()) {
+            return Ty::Tuple(vec![to.clone(), to]);
+        }
         self.pending.push(Pending::Cast { from: ty, to: to.clone(), at: receiver.span });
         to
     }
@@ -246,6 +250,11 @@ impl<'a> Infer<'a> {
         }
         let kind = match class {
             Class::Float | Class::Half => Kind::Float,
+            Class::NumberOrPair
+            | Class::SignedOrPair
+            | Class::FloatOrPair
+            | Class::RealOrPair
+            | Class::Pair => return,
             Class::MmaFactor | Class::WgmmaFactor | Class::MatrixElem | Class::U64Only => return,
             Class::Int | Class::SignedInt | Class::UnsignedInt | Class::WideInt | Class::Int32 => {
                 Kind::Int
@@ -283,6 +292,12 @@ impl<'a> Infer<'a> {
             SigTy::Bits(name) => {
                 let is = self.vars.fresh(Kind::Int);
                 self.follows(of(subst, name), &is, Scalar::unsigned, at);
+                is
+            }
+            SigTy::Half(name) => {
+                let is = self.fresh();
+                let half = |pair: Scalar| pair.half().unwrap_or(pair);
+                self.follows(of(subst, name), &is, half, at);
                 is
             }
             SigTy::Sum(name) => {

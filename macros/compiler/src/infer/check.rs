@@ -140,8 +140,14 @@ impl<'a> Infer<'a> {
                 }
             }
             Pending::Print { ty, at } => {
-                if !matches!(self.vars.shallow(&ty), Ty::Scalar(_) | Ty::Error | Ty::Var(_)) {
-                    let message = format!("only scalars can be printed, not {}", self.show(&ty));
+                let fits = match self.vars.shallow(&ty) {
+                    Ty::Scalar(scalar) => !scalar.is_pair(),
+                    Ty::Error | Ty::Var(_) => true,
+                    _ => false,
+                };
+                if !fits {
+                    let message =
+                        format!("only numbers and `bool` can be printed, not {}", self.show(&ty));
                     self.error(Code::BadFormat, at, message, "print each part by itself");
                 }
             }
@@ -167,6 +173,9 @@ impl<'a> Infer<'a> {
         let fits = match self.vars.shallow(ty) {
             Ty::Error | Ty::Var(_) | Ty::Never => return,
             Ty::Scalar(scalar) if scalar.is_narrow() => false,
+            Ty::Scalar(scalar) if scalar.is_pair() => {
+                matches!(op, BinOp::Add | BinOp::Sub | BinOp::Mul)
+            }
             Ty::Scalar(scalar) if op.is_comparison() || op.is_bitwise() => {
                 op.is_comparison() || !scalar.is_float()
             }
@@ -178,6 +187,7 @@ impl<'a> Infer<'a> {
             let (symbol, shown) = (op.symbol(), self.show(ty));
             let help = match self.vars.shallow(ty) {
                 Ty::Scalar(scalar) if scalar.is_narrow() => NARROW,
+                Ty::Scalar(scalar) if scalar.is_pair() => PAIR,
                 Ty::Scalar(scalar) if scalar.is_float() => "use `to_bits` to work on the bits",
                 Ty::Scalar(_) => "convert it first: `.. as u32`",
                 _ => "apply it to each part",
@@ -195,14 +205,15 @@ impl<'a> Infer<'a> {
     fn check_unary(&mut self, op: UnOp, ty: &Ty, at: SpanRange) {
         let (symbol, fits) = match (op, self.vars.shallow(ty)) {
             (_, Ty::Error | Ty::Var(_) | Ty::Never) => return,
-            (UnOp::Neg, Ty::Scalar(scalar)) => ("-", scalar.is_signed()),
-            (UnOp::Not, Ty::Scalar(scalar)) => ("!", !scalar.is_real()),
+            (UnOp::Neg, Ty::Scalar(scalar)) => ("-", scalar.is_signed() || scalar.is_pair()),
+            (UnOp::Not, Ty::Scalar(scalar)) => ("!", !scalar.is_real() && !scalar.is_pair()),
             (UnOp::Neg, _) => ("-", false),
             (UnOp::Not, _) => ("!", false),
         };
         if !fits {
             let help = match op {
                 _ if matches!(self.vars.shallow(ty), Ty::Scalar(it) if it.is_narrow()) => NARROW,
+                _ if matches!(self.vars.shallow(ty), Ty::Scalar(it) if it.is_pair()) => PAIR,
                 UnOp::Neg => "convert it to a signed type, or use `wrapping_neg`",
                 UnOp::Not => "use `-` for the opposite number",
             };
@@ -221,7 +232,11 @@ impl<'a> Infer<'a> {
                 return;
             }
         };
-        if to == Scalar::Bool && from != Scalar::Bool {
+        if from != to && (from.is_pair() || to.is_pair()) {
+            let message = format!("no cast from `{from}` to `{to}`");
+            let help = "a pair is made by `new` or `from_f32`, and read by `lo`, `hi` or `to_f32`";
+            self.error(Code::BadCast, at, message, help);
+        } else if to == Scalar::Bool && from != Scalar::Bool {
             let message = format!("no cast from `{from}` to `bool`");
             self.error(Code::BadCast, at, message, "compare it: `x != 0`");
         } else if from == Scalar::Bool && to.is_real() {
@@ -328,7 +343,8 @@ impl<'a> Infer<'a> {
 
     fn check_vector(&mut self, elem: &Ty, lanes: u32, at: SpanRange) {
         let Ty::Scalar(elem) = self.vars.shallow(elem) else { return };
-        if Vector::new(elem, lanes).is_none() {
+        let is_pair = lanes == 2 && elem.pair().is_some();
+        if Vector::new(elem, lanes).is_none() && !is_pair {
             let message = format!("there is no vector of {lanes} `{elem}`");
             let help = "a vector has 2, 4, 8 or 16 lanes and at most 16 bytes";
             self.error(Code::BadArgument, at, message, help);
@@ -338,6 +354,8 @@ impl<'a> Infer<'a> {
 
 /// What to do with a float of 8 bits.
 const NARROW: &str = "convert it first: `.. as f32`";
+/// What to do with a pair.
+const PAIR: &str = "apply it to each half, `x.lo()` and `x.hi()`";
 /// The lowest architecture that converts and multiplies floats of 8 bits.
 const NARROW_SM: u32 = 89;
 
@@ -355,6 +373,7 @@ fn is_lossless(from: Scalar, to: Scalar) -> bool {
         return true;
     }
     match (from, to) {
+        (from, to) if from.is_pair() || to.is_pair() => false,
         (Scalar::Bool, to) => to.is_int(),
         // Of the types whose size Rust leaves open, only these.
         (from, Scalar::Usize) => matches!(from, Scalar::U8 | Scalar::U16),

@@ -120,6 +120,9 @@ impl<'a> Infer<'a> {
                     format!("its lanes are `{}`", names.join("`, `"))
                 }
                 Ty::Vector(..) => "write `v[i]` for the lanes of a long vector".to_owned(),
+                Ty::Scalar(scalar) if scalar.is_pair() => {
+                    "its halves are `x.lo()` and `x.hi()`".to_owned()
+                }
                 _ => "tuples have fields `.0`, `.1`, and short vectors `.x`, `.y`".to_owned(),
             };
             let message = format!("{} has no field `{name}`", self.vars.show(&ty));

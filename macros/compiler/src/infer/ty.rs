@@ -71,6 +71,13 @@ impl Vars {
                 Slot::Is(is) => ty = is,
             }
         }
+        // Two halves are one scalar.
+        if let Ty::Vector(elem, 2) = ty
+            && let Ty::Scalar(elem) = self.shallow(elem)
+            && let Some(pair) = elem.pair()
+        {
+            return Ty::Scalar(pair);
+        }
         ty.clone()
     }
 
@@ -99,6 +106,10 @@ impl Vars {
             (Ty::Var(a), Ty::Var(b)) => self.join(a, b),
             (Ty::Var(var), ty) | (ty, Ty::Var(var)) => self.fill(var, ty),
             (Ty::Vector(a, m), Ty::Vector(b, n)) if m == n => self.unify(&a, &b),
+            (Ty::Vector(elem, 2), Ty::Scalar(pair)) | (Ty::Scalar(pair), Ty::Vector(elem, 2)) => {
+                let half = pair.half().ok_or(Differ)?;
+                self.unify(&elem, &Ty::Scalar(half))
+            }
             (Ty::Fragment(j, a, m), Ty::Fragment(k, b, n)) if (j, m) == (k, n) => {
                 self.unify(&a, &b)
             }
@@ -265,6 +276,17 @@ mod tests {
         let mut vars = Vars::default();
         let a = vars.fresh(Kind::Any);
         assert!(vars.unify(&a, &Ty::Tuple(vec![a.clone()])).is_err());
+    }
+
+    #[test]
+    fn two_halves_are_a_pair() {
+        let mut vars = Vars::default();
+        let lane = vars.fresh(Kind::Any);
+        let open = Ty::Vector(Box::new(lane.clone()), 2);
+        vars.unify(&open, &Ty::Scalar(Scalar::Bf16x2)).unwrap();
+        assert_eq!(vars.finish(&lane), Some(hir::Ty::Scalar(Scalar::Bf16)));
+        assert_eq!(vars.finish(&open), Some(hir::Ty::Scalar(Scalar::Bf16x2)));
+        assert!(vars.unify(&open, &Ty::Scalar(Scalar::U32)).is_err());
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(super) fn traits() -> TokenStream {
 
         /// The methods of the classes, for type parameters.
         pub mod methods {
-            use super::{device_only, bf16, f16};
+            use super::{bf16, bf16x2, device_only, f16, f16x2};
             #(#methods)*
         }
     }
@@ -65,7 +65,8 @@ fn operators(class: Class) -> TokenStream {
     };
     match class {
         Class::Scalar => quote!(+ Copy + std::fmt::Debug + PartialEq + PartialOrd + 'static),
-        Class::Number => binary(&["Add", "Sub", "Mul", "Div", "Rem"]),
+        Class::NumberOrPair => binary(&["Add", "Sub", "Mul"]),
+        Class::Number => binary(&["Div", "Rem"]),
         Class::Int => {
             let bits = binary(&["BitAnd", "BitOr", "BitXor"]);
             quote! {
@@ -74,8 +75,12 @@ fn operators(class: Class) -> TokenStream {
                 + std::ops::Shr<u32, Output = Self> + std::ops::ShrAssign<u32>
             }
         }
-        Class::Signed => quote!(+ std::ops::Neg<Output = Self>),
-        Class::SignedInt
+        Class::SignedOrPair => quote!(+ std::ops::Neg<Output = Self>),
+        Class::Signed
+        | Class::Pair
+        | Class::FloatOrPair
+        | Class::RealOrPair
+        | Class::SignedInt
         | Class::UnsignedInt
         | Class::Float
         | Class::Real
@@ -145,12 +150,42 @@ fn items(class: Class) -> TokenStream {
             /// The type in which products are summed.
             type Sum: Number;
         },
+        Class::Pair => quote! {
+            /// The type of a half.
+            type Half: Half;
+
+            /// The pair of these halves.
+            fn new(lo: Self::Half, hi: Self::Half) -> Self {
+                let _ = (lo, hi);
+                device_only()
+            }
+
+            /// Both halves the same.
+            fn splat(value: Self::Half) -> Self {
+                let _ = value;
+                device_only()
+            }
+
+            /// The low half.
+            fn lo(self) -> Self::Half {
+                device_only()
+            }
+
+            /// The high half.
+            fn hi(self) -> Self::Half {
+                device_only()
+            }
+        },
         Class::Int
         | Class::SignedInt
         | Class::UnsignedInt
         | Class::Signed
         | Class::Real
         | Class::Half
+        | Class::NumberOrPair
+        | Class::SignedOrPair
+        | Class::FloatOrPair
+        | Class::RealOrPair
         | Class::WideInt
         | Class::AtomicAdd
         | Class::Word
@@ -189,8 +224,8 @@ fn values(class: Class, scalar: Scalar) -> TokenStream {
                 | Scalar::U32
                 | Scalar::U64
                 | Scalar::Usize => (quote!(0), quote!(1)),
-                Scalar::E4m3 | Scalar::E5m2 => {
-                    unreachable!("`{scalar}` is not computed with, so it is no number")
+                Scalar::E4m3 | Scalar::E5m2 | Scalar::F16x2 | Scalar::Bf16x2 => {
+                    unreachable!("`{scalar}` is no number")
                 }
             };
             quote!(const ZERO: Self = #zero; const ONE: Self = #one; #min #max)
@@ -203,6 +238,10 @@ fn values(class: Class, scalar: Scalar) -> TokenStream {
             let sum = format_ident!("{}", sum_of(scalar).name());
             quote!(type Sum = #sum;)
         }
+        Class::Pair => {
+            let half = scalar.half().map(|half| format_ident!("{}", half.name()));
+            quote!(type Half = #half;)
+        }
         Class::Scalar
         | Class::Int
         | Class::SignedInt
@@ -210,6 +249,10 @@ fn values(class: Class, scalar: Scalar) -> TokenStream {
         | Class::Signed
         | Class::Real
         | Class::Half
+        | Class::NumberOrPair
+        | Class::SignedOrPair
+        | Class::FloatOrPair
+        | Class::RealOrPair
         | Class::WideInt
         | Class::AtomicAdd
         | Class::Word
@@ -239,6 +282,7 @@ fn is_simple(ty: &SigTy) -> bool {
         SigTy::Unit | SigTy::Never | SigTy::Scalar(_) | SigTy::Generic(_) => true,
         SigTy::Tuple(parts) => parts.iter().all(is_simple),
         SigTy::Bits(_)
+        | SigTy::Half(_)
         | SigTy::Vector(..)
         | SigTy::FixedVector(..)
         | SigTy::Place { .. }

@@ -75,6 +75,10 @@ pub enum Kind {
     Fast,
     /// `f32::name(..)`, on the type that the result has.
     Associated,
+    /// `f16x2::name(..)`.
+    Pair,
+    /// `x.name(..)` of a pair.
+    PairMethod,
 }
 
 /// Arguments that the short form of an intrinsic leaves out.
@@ -108,14 +112,25 @@ pub(crate) fn near(name: &str) -> Option<&'static str> {
     crate::diag::nearest(name, free.map(|row| row.name))
 }
 
-/// The method of this name.
+/// The method of this name; of two, that of numbers.
 pub fn method(name: &str) -> Option<&'static Row> {
-    rows().find(|row| row.name == name && row.kind.is_method())
+    let is_method = |kind: Kind| kind.is_method() || kind == Kind::PairMethod;
+    rows().find(|row| row.name == name && is_method(row.kind))
 }
 
 /// The function of this name on a scalar type.
 pub fn associated(name: &str) -> Option<&'static Row> {
     rows().find(|row| row.name == name && row.kind == Kind::Associated)
+}
+
+/// The function of this name on a pair.
+pub fn of_pair(name: &str) -> Option<&'static Row> {
+    rows().find(|row| row.name == name && row.kind == Kind::Pair)
+}
+
+/// The method of this name that pairs alone have.
+pub fn pair_method(name: &str) -> Option<&'static Row> {
+    rows().find(|row| row.name == name && row.kind == Kind::PairMethod)
 }
 
 impl Kind {

@@ -48,13 +48,12 @@ fn signature(row: &Row) -> String {
         .collect();
     let generics =
         if generics.is_empty() { String::new() } else { format!("<{}>", generics.join(", ")) };
-    let method = row.kind.is_method();
+    let method = row.kind.is_method() || row.kind == Kind::PairMethod;
     let params = row.params.iter().skip(usize::from(method));
     let params: Vec<String> = params.map(|(name, ty)| format!("{name}: {ty}")).collect();
     let ret = if row.ret.is_empty() { String::new() } else { format!(" -> {}", row.ret) };
     let prefix = match row.kind {
-        Kind::Method | Kind::Extension => "T::",
-        Kind::Associated => "T::",
+        Kind::Method | Kind::Extension | Kind::Associated | Kind::Pair | Kind::PairMethod => "T::",
         Kind::Fast => "fast::",
         Kind::Free | Kind::Kaio => "",
     };
@@ -76,7 +75,7 @@ mod tests {
         for row in super::super::rows() {
             assert!(page.contains(&signature(row)), "{}", row.name);
         }
-        assert!(page.contains("`T::mul_add<T: Float>(self, a: T, b: T) -> T`"));
+        assert!(page.contains("`T::mul_add<T: FloatOrPair>(self, a: T, b: T) -> T`"));
     }
 
     #[test]

@@ -19,7 +19,8 @@ pub fn shims() -> TokenStream {
     let free = rows().filter(|row| row.kind.is_free()).map(function);
     let fast = rows().filter(|row| row.kind == Kind::Fast).map(function);
     let extensions = rows().filter(|row| row.kind == Kind::Extension).map(method);
-    let halves = rows().filter(|row| is_half_method(row)).map(method);
+    let halves = rows().filter(|row| is_method_of(row, Scalar::F16)).map(method);
+    let pairs = rows().filter(|row| is_method_of(row, Scalar::F16x2)).map(method);
     quote! {
         #classes
         #(#vectors)*
@@ -43,6 +44,19 @@ pub fn shims() -> TokenStream {
         }
         impl HalfMethods for f16 {}
         impl HalfMethods for bf16 {}
+
+        /// What pairs compute with one instruction for both halves.
+        pub trait PairExtensions: Pair {
+            #(#pairs)*
+        }
+        impl<T: Pair> PairExtensions for T {}
+
+        impl Lanes<2> for f16 {
+            type Vector = f16x2;
+        }
+        impl Lanes<2> for bf16 {
+            type Vector = bf16x2;
+        }
     }
 }
 
@@ -157,10 +171,11 @@ fn of_self(tokens: TokenStream) -> TokenStream {
     replaced.collect()
 }
 
-fn is_half_method(row: &Row) -> bool {
+/// Whether the row is a method that this type, which Rust does not have, gets from a trait.
+fn is_method_of(row: &Row, scalar: Scalar) -> bool {
     let Some((_, class)) = row.generics.first() else { return false };
     let bits = row.ret.contains("Bits");
-    row.kind == Kind::Method && !bits && class.contains(Scalar::F16)
+    row.kind == Kind::Method && !bits && class.contains(scalar)
 }
 
 fn generics(row: &'static Row) -> TokenStream {
@@ -227,6 +242,10 @@ fn tokens(ty: &SigTy) -> TokenStream {
         SigTy::Bits(name) => {
             let name = format_ident!("{name}");
             quote!(#name::Bits)
+        }
+        SigTy::Half(name) => {
+            let name = format_ident!("{name}");
+            quote!(#name::Half)
         }
         SigTy::Vector(name, lanes) => {
             let (name, lanes) = (format_ident!("{name}"), *lanes as usize);

@@ -24,6 +24,16 @@ pub enum Class {
     Real,
     /// `f16` and `bf16`.
     Half,
+    /// `f16x2` and `bf16x2`.
+    Pair,
+    /// Numbers and pairs of them.
+    NumberOrPair,
+    /// Signed numbers and pairs.
+    SignedOrPair,
+    /// Floats and pairs.
+    FloatOrPair,
+    /// Floats of any size and pairs.
+    RealOrPair,
     /// Integers of 32 and 64 bits.
     WideInt,
     /// Integers of 32 and 64 bits and floats: what `atom.add` takes.
@@ -52,7 +62,7 @@ pub enum Class {
 
 impl Class {
     /// Every class, in the order of declaration.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 26] = [
         Self::Scalar,
         Self::Number,
         Self::Int,
@@ -62,6 +72,11 @@ impl Class {
         Self::Float,
         Self::Real,
         Self::Half,
+        Self::Pair,
+        Self::NumberOrPair,
+        Self::SignedOrPair,
+        Self::FloatOrPair,
+        Self::RealOrPair,
         Self::WideInt,
         Self::AtomicAdd,
         Self::Word,
@@ -103,6 +118,11 @@ impl Class {
             Self::Float => "Float",
             Self::Real => "Real",
             Self::Half => "Half",
+            Self::Pair => "Pair",
+            Self::NumberOrPair => "NumberOrPair",
+            Self::SignedOrPair => "SignedOrPair",
+            Self::FloatOrPair => "FloatOrPair",
+            Self::RealOrPair => "RealOrPair",
             Self::WideInt => "WideInt",
             Self::AtomicAdd => "AtomicAdd",
             Self::Word => "Word",
@@ -130,6 +150,11 @@ impl Class {
             Self::Float => "a float",
             Self::Real => "a float, of 8 bits or more",
             Self::Half => "`f16` or `bf16`",
+            Self::Pair => "`f16x2` or `bf16x2`",
+            Self::NumberOrPair => "a number or a pair",
+            Self::SignedOrPair => "a signed number or a pair",
+            Self::FloatOrPair => "a float or a pair",
+            Self::RealOrPair => "a float, of 8 bits or more, or a pair",
             Self::WideInt => "an integer of 32 or 64 bits",
             Self::AtomicAdd => "an integer of 32 or 64 bits or a float",
             Self::Word => "a number of 32 or 64 bits",
@@ -150,7 +175,7 @@ impl Class {
         let wide = ty.bytes() >= 4;
         match self {
             Self::Scalar => true,
-            Self::Number => !matches!(ty, Scalar::Bool) && !ty.is_narrow(),
+            Self::Number => !matches!(ty, Scalar::Bool) && !ty.is_narrow() && !ty.is_pair(),
             Self::Int => ty.is_int(),
             Self::SignedInt => ty.is_int() && ty.is_signed(),
             Self::UnsignedInt => ty.is_int() && !ty.is_signed(),
@@ -158,10 +183,15 @@ impl Class {
             Self::Float => ty.is_float(),
             Self::Real => ty.is_real(),
             Self::Half => matches!(ty, Scalar::F16 | Scalar::Bf16),
+            Self::Pair => ty.is_pair(),
+            Self::NumberOrPair => Self::Number.contains(ty) || ty.is_pair(),
+            Self::SignedOrPair => ty.is_signed() || ty.is_pair(),
+            Self::FloatOrPair => ty.is_float() || ty.is_pair(),
+            Self::RealOrPair => ty.is_real() || ty.is_pair(),
             Self::WideInt => ty.is_int() && wide,
             Self::AtomicAdd => ty.is_int() && wide || ty.is_float(),
-            Self::Word => wide,
-            Self::AtomicCas => ty.bytes() >= 2,
+            Self::Word => wide && !ty.is_pair(),
+            Self::AtomicCas => ty.bytes() >= 2 && !ty.is_pair(),
             Self::Int32 => matches!(ty, Scalar::I32 | Scalar::U32),
             Self::U32Only => matches!(ty, Scalar::U32),
             Self::U64Only => matches!(ty, Scalar::U64),
@@ -169,7 +199,9 @@ impl Class {
             Self::WgmmaFactor => {
                 ty.is_real() && !matches!(ty, Scalar::F64) || matches!(ty, Scalar::I8 | Scalar::U8)
             }
-            Self::MatrixElem => !matches!(ty, Scalar::Bool) && !wide || ty.bytes() == 4,
+            Self::MatrixElem => {
+                !matches!(ty, Scalar::Bool) && !ty.is_pair() && (!wide || ty.bytes() == 4)
+            }
             Self::Lane => !matches!(ty, Scalar::Bool | Scalar::Isize | Scalar::Usize),
             Self::ConstU8 => false,
         }
@@ -189,6 +221,8 @@ pub enum SigTy {
     Generic(&'static str),
     /// `T::Bits`: the unsigned integer of the size of `T`.
     Bits(&'static str),
+    /// `T::Half`: the type of the halves of a pair `T`.
+    Half(&'static str),
     /// `T::X4`: the vector of so many lanes of `T`.
     Vector(&'static str, u32),
     /// A vector of a fixed type, such as `f16x2`.
@@ -281,13 +315,14 @@ impl SigTy {
             return match part.trim() {
                 "Bits" => Some(Self::Bits(generic.trim())),
                 "Sum" => Some(Self::Sum(generic.trim())),
+                "Half" => Some(Self::Half(generic.trim())),
                 part => Some(Self::Vector(generic.trim(), part.strip_prefix('X')?.parse().ok()?)),
             };
         }
         if let Some(scalar) = Scalar::from_name(text) {
             return Some(Self::Scalar(scalar));
         }
-        if let Some((elem, lanes)) = text.split_once('x') {
+        if let Some((elem, lanes)) = text.rsplit_once('x') {
             return Some(Self::FixedVector(Scalar::from_name(elem)?, lanes.parse().ok()?));
         }
         text.chars().all(|c| c.is_ascii_uppercase()).then_some(Self::Generic(text))
@@ -333,7 +368,9 @@ mod tests {
             ("T", SigTy::Generic("T")),
             ("T::Bits", SigTy::Bits("T")),
             ("T::X4", SigTy::Vector("T", 4)),
-            ("f16x2", SigTy::FixedVector(Scalar::F16, 2)),
+            ("f16x2", SigTy::Scalar(Scalar::F16x2)),
+            ("f32x2", SigTy::FixedVector(Scalar::F32, 2)),
+            ("T::Half", SigTy::Half("T")),
             ("&mut T", SigTy::Place { elem: "T", mutable: true }),
             ("&[T]", SigTy::Memory { elem: Box::new(SigTy::Generic("T")), mutable: false }),
         ];

@@ -7,7 +7,8 @@
 //! scope and the relaxed order.
 //!
 //! Kinds: `free` and `kaio` functions, `fast` functions in a module of that name, `method`s that
-//! Rust's scalars have, `extension` methods that they do not have, `assoc`iated functions.
+//! Rust's scalars have, `extension` methods that they do not have, `assoc`iated
+//! functions, and those that pairs alone have.
 
 use super::{Class, Fill, Kind, OpRow, Row, Section};
 
@@ -29,6 +30,12 @@ macro_rules! kind {
     };
     (assoc) => {
         Kind::Associated
+    };
+    (pair) => {
+        Kind::Pair
+    };
+    (pair_method) => {
+        Kind::PairMethod
     };
 }
 
@@ -529,7 +536,7 @@ intrinsics! {
     }
 
     "Vector loads and stores"
-    "Several neighbouring elements in one access, of a slice or a shared array. `index` counts elements and is a multiple of their number; together they have at most 16 bytes. The lanes of the vector are `v.x`, `v.y`, `v.z`, `v.w` or `v[0]` to `v[15]`.";
+    "Several neighbouring elements in one access, of a slice or a shared array. `index` counts elements and is a multiple of their number; together they have at most 16 bytes. The lanes of the vector are `v.x`, `v.y`, `v.z`, `v.w` or `v[0]` to `v[15]`. Two `f16` or `bf16` are an `f16x2` or `bf16x2`: `v.lo()`, `v.hi()`.";
 
     LoadVec 50 {
         /// Reads 2 elements.
@@ -716,11 +723,11 @@ intrinsics! {
         free fn pack_e5m2x2(low: f32, high: f32) -> u16;
     }
     UnpackE4m3x2 89 {
-        /// The two `e4m3` of a pair, exactly; that in the low byte is the first lane.
+        /// The two `e4m3` of a pair, exactly; that in the low byte is the low half.
         free fn unpack_e4m3x2(pair: u16) -> f16x2;
     }
     UnpackE5m2x2 89 {
-        /// The two `e5m2` of a pair, exactly; that in the low byte is the first lane.
+        /// The two `e5m2` of a pair, exactly; that in the low byte is the low half.
         free fn unpack_e5m2x2(pair: u16) -> f16x2;
     }
 
@@ -1024,27 +1031,27 @@ intrinsics! {
     }
     MulAdd 50 {
         /// `a * b + c`, rounded once.
-        kaio fn fma<T: Float>(a: T, b: T, c: T) -> T;
+        kaio fn fma<T: FloatOrPair>(a: T, b: T, c: T) -> T;
         /// `x * a + b`, rounded once.
-        method fn mul_add<T: Float>(x: T, a: T, b: T) -> T;
+        method fn mul_add<T: FloatOrPair>(x: T, a: T, b: T) -> T;
     }
     Abs 50 {
         /// The absolute value; that of the smallest integer is itself.
-        kaio fn abs<T: Signed>(x: T) -> T;
+        kaio fn abs<T: SignedOrPair>(x: T) -> T;
         /// The absolute value; that of the smallest integer is itself.
-        method fn abs<T: Signed>(x: T) -> T;
+        method fn abs<T: SignedOrPair>(x: T) -> T;
     }
     Min 50 {
         /// The smaller one; of a NaN and a number, the number.
-        kaio fn min<T: Number>(a: T, b: T) -> T;
+        kaio fn min<T: NumberOrPair>(a: T, b: T) -> T;
         /// The smaller one; of a NaN and a number, the number.
-        method fn min<T: Number>(x: T, other: T) -> T;
+        method fn min<T: NumberOrPair>(x: T, other: T) -> T;
     }
     Max 50 {
         /// The larger one; of a NaN and a number, the number.
-        kaio fn max<T: Number>(a: T, b: T) -> T;
+        kaio fn max<T: NumberOrPair>(a: T, b: T) -> T;
         /// The larger one; of a NaN and a number, the number.
-        method fn max<T: Number>(x: T, other: T) -> T;
+        method fn max<T: NumberOrPair>(x: T, other: T) -> T;
     }
 
     "Approximate math"
@@ -1215,12 +1222,12 @@ intrinsics! {
         method fn is_sign_negative<T: Float>(x: T) -> bool;
     }
     ToBits 50 {
-        /// The bits, as an unsigned integer.
-        method fn to_bits<T: Real>(x: T) -> T::Bits;
+        /// The bits, as an unsigned integer; of a pair, the low half's are the low ones.
+        method fn to_bits<T: RealOrPair>(x: T) -> T::Bits;
     }
     FromBits 50 {
         /// The float of these bits.
-        assoc fn from_bits<T: Real>(bits: T::Bits) -> T;
+        assoc fn from_bits<T: RealOrPair>(bits: T::Bits) -> T;
     }
     ToF32 50 {
         /// The same number.
@@ -1229,6 +1236,34 @@ intrinsics! {
     FromF32 50 {
         /// Rounded to nearest.
         assoc fn from_f32<T: Half>(x: f32) -> T;
+    }
+
+    "Pairs of halves"
+    "`f16x2` and `bf16x2`: two numbers of 16 bits in one register, computed with by one instruction. `+`, `-`, `*` and the methods `mul_add`, `min`, `max` and `abs` work on both halves; `bf16x2` has instructions of its own from `sm_80` on, and before that its halves are computed with one by one.";
+
+    PairNew 50 {
+        /// The pair of these halves.
+        pair fn new<T: Pair>(lo: T::Half, hi: T::Half) -> T;
+    }
+    PairSplat 50 {
+        /// Both halves the same.
+        pair fn splat<T: Pair>(value: T::Half) -> T;
+    }
+    PairFromF32 50 {
+        /// Both rounded to nearest.
+        pair fn from_f32<T: Pair>(lo: f32, hi: f32) -> T;
+    }
+    PairLo 50 {
+        /// The low half, which is the first in memory.
+        pair_method fn lo<T: Pair>(x: T) -> T::Half;
+    }
+    PairHi 50 {
+        /// The high half.
+        pair_method fn hi<T: Pair>(x: T) -> T::Half;
+    }
+    PairToF32 50 {
+        /// Both halves, exactly.
+        pair_method fn to_f32<T: Pair>(x: T) -> (f32, f32);
     }
 
     "Methods of integers"

@@ -16,6 +16,9 @@ use super::val::{
 use super::{Lower, Operand, SiteKind, op};
 use crate::hir::{BinOp, Scalar, SpanRange, UnOp, Value};
 
+/// The signs of a pair.
+pub(super) const PAIR_SIGNS: i64 = 0x8000_8000;
+
 impl Lower<'_> {
     /// `a op b`, where only the amount of a shift may have another type than `ty`.
     pub(crate) fn binary(
@@ -36,6 +39,9 @@ impl Lower<'_> {
         }
         if let Some(same) = neutral(binop, ty, &a, constant(&b, b_ty)) {
             return same;
+        }
+        if ty.is_pair() {
+            return self.pair_binary(binop, ty, &a, &b, span);
         }
         if !ty.is_int() {
             return self.compute(binop, ty, a, (b, b_ty), span);
@@ -103,7 +109,9 @@ impl Lower<'_> {
             | Scalar::F16
             | Scalar::Bf16
             | Scalar::F32
-            | Scalar::F64 => return reg.into(),
+            | Scalar::F64
+            | Scalar::F16x2
+            | Scalar::Bf16x2 => return reg.into(),
         };
         self.pure(PtxTy::B16, |d| op::cvt(None, cvt.0, d, cvt.1, reg)).into()
     }
@@ -242,7 +250,13 @@ impl Lower<'_> {
         self.convert(wide, Scalar::F32, ty)
     }
 
-    fn native_float(&mut self, binop: BinOp, ty: Scalar, a: Operand, b: Operand) -> Operand {
+    pub(super) fn native_float(
+        &mut self,
+        binop: BinOp,
+        ty: Scalar,
+        a: Operand,
+        b: Operand,
+    ) -> Operand {
         let (a, b) = (self.float_operand(a, ty), self.float_operand(b, ty));
         let (round, ftz, sat) = (self.round(), self.ftz(ty), None);
         let (a, b, reg, ty) = (Use(a), Use(b), reg_ty(ty), float_ty(ty));
@@ -262,10 +276,12 @@ impl Lower<'_> {
         result.into()
     }
 
-    /// An operand of a float instruction: immediates of `f16` and `bf16` must be in registers.
+    /// An operand of a float instruction: immediates of `f16`, `bf16` and pairs of them must be in
+    /// registers.
     pub(crate) fn float_operand(&mut self, a: Operand, ty: Scalar) -> Operand {
         match ty.bits() {
             16 => self.in_reg(&a, ty).into(),
+            _ if ty.is_pair() => self.in_reg(&a, ty).into(),
             _ => a,
         }
     }
@@ -297,6 +313,9 @@ impl Lower<'_> {
                 let (ftz, ty) = (self.ftz(ty), float_ty(ty));
                 self.pure(reg, |d| NegFloat { ftz, ty, d, a: Use(a) })
             }
+            (UnOp::Neg, Scalar::F16x2 | Scalar::Bf16x2) => {
+                self.pure(reg, |d| op::xor(logic, d, a, Operand::Int(PAIR_SIGNS)))
+            }
             (UnOp::Neg, Scalar::F16 | Scalar::Bf16) => {
                 self.pure(reg, |d| op::xor(logic, d, a, Operand::Int(0x8000)))
             }
@@ -321,7 +340,9 @@ impl Lower<'_> {
     pub(crate) fn compare_reg(&mut self, binop: BinOp, ty: Scalar, a: Operand, b: Operand) -> Reg {
         match ty {
             Scalar::Bool => self.compare_bool(binop, a, b),
-            Scalar::E4m3 | Scalar::E5m2 => unreachable!("`infer` lets nobody compare {ty}"),
+            Scalar::E4m3 | Scalar::E5m2 | Scalar::F16x2 | Scalar::Bf16x2 => {
+                unreachable!("`infer` lets nobody compare {ty}")
+            }
             Scalar::Bf16 => {
                 let (a, b) = (self.convert(a, ty, Scalar::F32), self.convert(b, ty, Scalar::F32));
                 self.compare_reg(binop, Scalar::F32, a, b)

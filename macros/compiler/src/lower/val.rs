@@ -104,7 +104,7 @@ pub(crate) const fn reg_ty(ty: Scalar) -> PtxTy {
         | Scalar::U16
         | Scalar::F16
         | Scalar::Bf16 => PtxTy::B16,
-        Scalar::I32 | Scalar::U32 => PtxTy::B32,
+        Scalar::I32 | Scalar::U32 | Scalar::F16x2 | Scalar::Bf16x2 => PtxTy::B32,
         Scalar::I64 | Scalar::U64 | Scalar::Isize | Scalar::Usize => PtxTy::B64,
         Scalar::F32 => PtxTy::F32,
         Scalar::F64 => PtxTy::F64,
@@ -126,7 +126,9 @@ pub(crate) fn int_ty(ty: Scalar) -> IntTy {
         | Scalar::F16
         | Scalar::Bf16
         | Scalar::F32
-        | Scalar::F64 => {
+        | Scalar::F64
+        | Scalar::F16x2
+        | Scalar::Bf16x2 => {
             unreachable!("`infer` does integer arithmetic on integers, not on {ty}")
         }
     }
@@ -139,6 +141,8 @@ pub(crate) fn float_ty(ty: Scalar) -> FloatTy {
         Scalar::Bf16 => FloatTy::BF16,
         Scalar::F32 => FloatTy::F32,
         Scalar::F64 => FloatTy::F64,
+        Scalar::F16x2 => FloatTy::F16x2,
+        Scalar::Bf16x2 => FloatTy::BF16x2,
         Scalar::Bool
         | Scalar::I8
         | Scalar::I16
@@ -199,6 +203,7 @@ pub(crate) const fn mem_ty(ty: Scalar) -> MemTy {
         Scalar::I16 => MemTy::S16,
         Scalar::U16 => MemTy::U16,
         Scalar::F16 | Scalar::Bf16 => MemTy::B16,
+        Scalar::F16x2 | Scalar::Bf16x2 => MemTy::B32,
         Scalar::I32 => MemTy::S32,
         Scalar::U32 => MemTy::U32,
         Scalar::I64 | Scalar::Isize => MemTy::S64,
@@ -209,7 +214,7 @@ pub(crate) const fn mem_ty(ty: Scalar) -> MemTy {
 }
 
 /// The type that `cvt` gives a scalar other than `bool`; `None` for `bf16`, whose conversions
-/// depend on the machine, and for the floats of 8 bits, which it converts in pairs.
+/// depend on the machine, for the floats of 8 bits, which it converts in pairs, and for pairs.
 pub(crate) const fn cvt_ty(ty: Scalar) -> Option<CvtTy> {
     match ty {
         Scalar::Bool | Scalar::U8 => Some(CvtTy::U8),
@@ -223,7 +228,7 @@ pub(crate) const fn cvt_ty(ty: Scalar) -> Option<CvtTy> {
         Scalar::F16 => Some(CvtTy::F16),
         Scalar::F32 => Some(CvtTy::F32),
         Scalar::F64 => Some(CvtTy::F64),
-        Scalar::Bf16 | Scalar::E4m3 | Scalar::E5m2 => None,
+        Scalar::Bf16 | Scalar::E4m3 | Scalar::E5m2 | Scalar::F16x2 | Scalar::Bf16x2 => None,
     }
 }
 
@@ -232,9 +237,12 @@ pub(crate) fn immediate(value: Value) -> Operand {
     match value.ty() {
         Scalar::F32 => Operand::F32(value.bits() as u32),
         Scalar::F64 => Operand::F64(value.bits()),
-        Scalar::E4m3 | Scalar::E5m2 | Scalar::F16 | Scalar::Bf16 => {
-            Operand::Int(value.bits() as i64)
-        }
+        Scalar::E4m3
+        | Scalar::E5m2
+        | Scalar::F16
+        | Scalar::Bf16
+        | Scalar::F16x2
+        | Scalar::Bf16x2 => Operand::Int(value.bits() as i64),
         Scalar::Bool
         | Scalar::I8
         | Scalar::I16

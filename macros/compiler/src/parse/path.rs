@@ -437,10 +437,17 @@ impl Parser<'_, '_> {
         }
         let scalar = self.scalar_named(idents.iter().find(|ident| *ident == *ty)?)?;
         let is_param = matches!(scalar, TyExprKind::Param(..));
+        if matches!(scalar, TyExprKind::Scalar(scalar) if scalar.is_pair())
+            && let Some(row) = intrinsics::of_pair(name)
+        {
+            return Some(Callee::Row(row, Some(scalar)));
+        }
         if *name == "from_f32" || *name == "from" && !is_param {
             return Some(Callee::From(scalar));
         }
-        let row = intrinsics::associated(name).or_else(|| intrinsics::method(name))?;
+        let row = intrinsics::associated(name)
+            .or_else(|| intrinsics::method(name))
+            .or_else(|| intrinsics::of_pair(name).filter(|_| is_param))?;
         Some(Callee::Row(row, Some(scalar)))
     }
 
@@ -455,7 +462,7 @@ impl Parser<'_, '_> {
         let known = intrinsics::rows().filter(|row| match wanted {
             Kind::Fast => row.kind == Kind::Fast,
             Kind::Free => row.kind.is_free(),
-            _ => row.kind == Kind::Associated || row.kind.is_method(),
+            _ => matches!(row.kind, Kind::Associated | Kind::Pair) || row.kind.is_method(),
         });
         let help = if let Some(near) = nearest(last, known.map(|row| row.name)) {
             let near = if wanted == Kind::Fast { format!("fast::{near}") } else { near.to_owned() };

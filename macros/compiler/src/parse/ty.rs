@@ -14,7 +14,7 @@ use crate::value::Scalar;
 
 /// The type of a lane and their number of a vector's name: `f32x4`.
 pub(super) fn vector(name: &str) -> Option<(Scalar, u32)> {
-    let (elem, lanes) = name.split_once('x')?;
+    let (elem, lanes) = name.rsplit_once('x')?;
     let (elem, lanes) = (Scalar::from_name(elem)?, lanes.parse().ok()?);
     Vector::new(elem, lanes).map(|_| (elem, lanes))
 }
@@ -67,7 +67,8 @@ impl Parser<'_, '_> {
         let name = segments.last().map(|last| last.ident.to_string()).unwrap_or_default();
         let plain = path.qself.is_none()
             && segments.iter().all(|segment| segment.arguments.is_none())
-            && (segments.len() == 1 || matches!(name.as_str(), "f16" | "bf16" | "e4m3" | "e5m2"));
+            && (segments.len() == 1
+                || matches!(name.as_str(), "f16" | "bf16" | "e4m3" | "e5m2" | "f16x2" | "bf16x2"));
         if plain
             && let Some(last) = segments.last()
             && let Some(kind) = self.scalar_named(&last.ident)

@@ -51,7 +51,9 @@ impl Shadow<'_> {
     fn associated(&self, path: &syn::Path, ty: &TyExpr, name: &Ident) -> TokenStream {
         let of = match name.to_string().as_str() {
             // What is not computed with is no `Number`, and has them itself.
-            "ZERO" | "ONE" | "from_f32" if matches!(ty.kind, TyExprKind::Scalar(scalar) if scalar.is_narrow()) =>
+            "ZERO" | "ONE" | "from_f32"
+                if matches!(ty.kind, TyExprKind::Scalar(scalar)
+                    if scalar.is_narrow() || scalar.is_pair()) =>
             {
                 return of_short(path);
             }

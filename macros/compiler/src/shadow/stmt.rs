@@ -148,6 +148,6 @@ impl Shadow<'_> {
 
     /// Whether the type is one of the short floats, which Rust does not know.
     pub(super) fn is_short(ty: Scalar) -> bool {
-        ty.is_real() && ty.bits() < 32
+        ty.is_real() && ty.bits() < 32 || ty.is_pair()
     }
 }

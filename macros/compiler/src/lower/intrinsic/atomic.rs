@@ -228,20 +228,19 @@ impl Lower<'_> {
     fn atomic_add_pair(&mut self, call: &Call, span: SpanRange) -> Val {
         let (at, value) = self.vector_place(call, 2, span);
         let ordering = ordering_of(call);
-        let [low, high] = &value[..] else {
-            unreachable!("a pair has two lanes");
-        };
+        let pair = at.elem.pair().unwrap_or(Scalar::F16x2);
+        let value = value.into_iter().next().unwrap_or(Operand::Int(0));
         if at.elem == Scalar::Bf16 && self.kernel.signature.options.sm < BF16_ATOM_SM {
-            return self.add_pair_loop(&at, ordering, [low, high], span);
+            return self.add_pair_loop(&at, ordering, (pair, &value), span);
         }
-        let b = Use(self.pack_pair(low, high, at.elem).into());
+        let b = Use(self.in_reg(&value, pair).into());
         let old = self.fresh(Scalar::U32);
         let (sem, scope) = self.ptx_ordering(ordering);
         let (op, noftz, d) = (AtomOp::Add, Some(NoFtz::NoFtz), SinkDef(Some(old)));
         let ty = if at.elem == Scalar::F16 { AtomTy::F16x2 } else { AtomTy::BF16x2 };
         let (space, addr) = (Some(at.space), at.addr.clone());
         self.emit(Atom { sem, scope, space, op, noftz, ty, d, addr, b });
-        Val::parts(self.unpack_pair(old, at.elem))
+        old.into()
     }
 
     /// The same by compare and swap of the pair.
@@ -249,23 +248,12 @@ impl Lower<'_> {
         &mut self,
         at: &Address,
         ordering: Ordering,
-        value: [&Operand; 2],
+        (pair, value): (Scalar, &Operand),
         span: SpanRange,
     ) -> Val {
-        let elem = at.elem;
         let word = Address { elem: Scalar::U32, ..at.clone() };
-        let add = |cx: &mut Self, old: Operand| {
-            let old = cx.in_reg(&old, Scalar::U32);
-            let lanes = cx.unpack_pair(old, elem);
-            let [low, high] = [0, 1].map(|lane: usize| {
-                let other = (value[lane].clone(), elem);
-                cx.binary(BinOp::Add, elem, lanes[lane].clone(), other, span)
-            });
-            cx.pack_pair(&low, &high, elem).into()
-        };
-        let old = self.swap_loop(&word, ordering, add);
-        let old = self.in_reg(&old, Scalar::U32);
-        Val::parts(self.unpack_pair(old, elem))
+        let add = |cx: &mut Self, old: Operand| cx.pair_binary(BinOp::Add, pair, &old, value, span);
+        Val::scalar(self.swap_loop(&word, ordering, add))
     }
 
     /// Two values of 16 bits in one word, the first one low.

@@ -13,7 +13,7 @@ use super::super::{Lower, Operand, Val, op};
 use crate::hir::{BinOp, Call, Op, Scalar, SpanRange, Ty};
 
 /// The lowest architecture that has `fma.rn.bf16`.
-const BF16_FMA_SM: u32 = 80;
+pub(super) const BF16_FMA_SM: u32 = 80;
 
 impl Lower<'_> {
     pub(super) fn float(&mut self, call: &Call, result: &Ty, _span: SpanRange) -> Val {
@@ -40,7 +40,11 @@ impl Lower<'_> {
     }
 
     /// `a * b + c`, rounded once.
-    fn mul_add(&mut self, ty: Scalar, a: &Operand, b: &Operand, c: &Operand) -> Operand {
+    pub(super) fn mul_add(&mut self, ty: Scalar, a: &Operand, b: &Operand, c: &Operand) -> Operand {
+        if ty == Scalar::Bf16x2 && self.kernel.signature.options.sm < BF16_FMA_SM {
+            return self
+                .half_by_half(ty, [a, b, c], |cx, half, [a, b, c]| cx.mul_add(half, a, b, c));
+        }
         if ty == Scalar::Bf16 && self.kernel.signature.options.sm < BF16_FMA_SM {
             let [a, b, c] = [a, b, c].map(|it| self.convert(it.clone(), ty, Scalar::F32));
             let single = self.fma_to_odd(&a, &b, &c);

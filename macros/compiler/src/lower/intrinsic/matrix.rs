@@ -154,7 +154,7 @@ impl Lower<'_> {
 
     fn unpack_narrow(&mut self, call: &Call, aty: Fp8PairTy) -> Val {
         let pair = self.operands_of(call).pop().unwrap_or(Operand::Int(0));
-        Val::parts(self.narrow_to_halves(pair, aty))
+        self.narrow_to_pair(pair, aty).into()
     }
 
     /// Two floats of 8 bits as `f16`, which holds every value of theirs.
@@ -163,10 +163,15 @@ impl Lower<'_> {
         pair: Operand,
         aty: Fp8PairTy,
     ) -> Vec<Operand> {
+        let word = self.narrow_to_pair(pair, aty);
+        self.unpack_pair(word, Scalar::F16)
+    }
+
+    /// The same in one register.
+    fn narrow_to_pair(&mut self, pair: Operand, aty: Fp8PairTy) -> Reg {
         let a = Use(self.in_reg(&pair, Scalar::U16).into());
         let (relu, dty) = (None, HalfPairTy::F16x2);
-        let word = self.pure(PtxTy::B32, |d| CvtFromFp8 { relu, dty, aty, d, a });
-        self.unpack_pair(word, Scalar::F16)
+        self.pure(PtxTy::B32, |d| CvtFromFp8 { relu, dty, aty, d, a })
     }
 }
 

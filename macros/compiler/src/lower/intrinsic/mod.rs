@@ -18,6 +18,7 @@ mod matrix;
 mod mbarrier;
 mod memory;
 mod number;
+mod pair;
 mod reduce;
 mod sync;
 mod tma;
@@ -264,6 +265,12 @@ impl Lower<'_> {
             | Op::FromBits
             | Op::ToF32
             | Op::FromF32 => self.float(call, ty, span),
+            Op::PairNew
+            | Op::PairSplat
+            | Op::PairFromF32
+            | Op::PairLo
+            | Op::PairHi
+            | Op::PairToF32 => self.pair(call, ty, span),
             Op::CountOnes
             | Op::CountZeros
             | Op::LeadingZeros

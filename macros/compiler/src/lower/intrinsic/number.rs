@@ -14,6 +14,9 @@ impl Lower<'_> {
         let ty = self.type_of_first(call);
         let args = self.operands_of(call);
         let operand = match (call.op, args.as_slice()) {
+            (Op::Abs, [x]) if ty.is_pair() => self.pair_abs(ty, x.clone()),
+            (Op::Min, [a, b]) if ty.is_pair() => self.pair_min_max(ty, false, a, b),
+            (Op::Max, [a, b]) if ty.is_pair() => self.pair_min_max(ty, true, a, b),
             (Op::Abs, [x]) => self.abs(ty, x.clone()),
             (Op::Min, [a, b]) => self.min_max(ty, false, a.clone(), b.clone()),
             (Op::Max, [a, b]) => self.min_max(ty, true, a.clone(), b.clone()),
@@ -53,7 +56,9 @@ impl Lower<'_> {
             | Scalar::U64
             | Scalar::Usize
             | Scalar::E4m3
-            | Scalar::E5m2 => {
+            | Scalar::E5m2
+            | Scalar::F16x2
+            | Scalar::Bf16x2 => {
                 unreachable!("the table gives signed numbers alone, not {ty}")
             }
         }
@@ -87,7 +92,9 @@ impl Lower<'_> {
             | Scalar::U32
             | Scalar::U64
             | Scalar::Usize => self.int_min_max(ty, max, a, b),
-            Scalar::E4m3 | Scalar::E5m2 => unreachable!("{ty} is no number of the table"),
+            Scalar::E4m3 | Scalar::E5m2 | Scalar::F16x2 | Scalar::Bf16x2 => {
+                unreachable!("{ty} is no number of the table")
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use super::super::emit::when;
 use super::super::val::{Address, mem_ty};
 use super::super::{Lower, Operand, SiteKind, Val, op};
 use super::memory::Hints;
-use crate::hir::{Arg, BinOp, Call, Expr, Memory, Op, Scalar, SpanRange, Ty, Vector};
+use crate::hir::{Arg, BinOp, Call, Expr, Memory, Op, Scalar, SpanRange, Ty};
 
 /// The most elements of one access.
 const WIDEST: u32 = 4;
@@ -28,8 +28,21 @@ impl Lower<'_> {
             other => unreachable!("`{other:?}` moves no vector"),
         };
         let stored = call.args.iter().filter_map(Arg::value).nth(1);
-        let lanes = vector_of(stored.map_or(result, |value| &value.ty)).lanes;
-        let (at, value) = self.vector_place(call, lanes, span);
+        let moved = stored.map_or(result, |value| &value.ty);
+        let lanes = lanes_of(moved);
+        let (mut at, value) = self.vector_place(call, lanes, span);
+        if let Ty::Scalar(pair) = moved {
+            // Two halves are one element of twice the size.
+            at.elem = *pair;
+            return match value.first() {
+                Some(value) => {
+                    let value = self.in_reg(value, *pair).into();
+                    self.store_from(&at, hints, mem_ty(*pair), vec![value]);
+                    Val::unit()
+                }
+                None => Val::parts(self.load_lanes(&at, hints, 1)),
+            };
+        }
         if stored.is_none() {
             return Val::parts(self.load_lanes(&at, hints, lanes));
         }
@@ -164,16 +177,12 @@ pub(super) fn memory_and_index(call: &Call) -> (Memory, &Expr) {
     }
 }
 
-fn vector_of(ty: &Ty) -> Vector {
+/// The number of elements that a value has in memory.
+fn lanes_of(ty: &Ty) -> u32 {
     match ty {
-        Ty::Vector(vector) => *vector,
-        Ty::Scalar(_)
-        | Ty::Fragment(_)
-        | Ty::Unit
-        | Ty::Never
-        | Ty::Tuple(_)
-        | Ty::Array(..)
-        | Ty::Error => {
+        Ty::Vector(vector) => vector.lanes,
+        Ty::Scalar(_) => 2,
+        Ty::Fragment(_) | Ty::Unit | Ty::Never | Ty::Tuple(_) | Ty::Array(..) | Ty::Error => {
             unreachable!("the table gives a vector here")
         }
     }
