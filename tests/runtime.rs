@@ -74,8 +74,8 @@ fn a_grid_of_half_clusters_is_refused() {
         "grid [3, 1, 1] of kernel `in_pairs` must be a multiple of its cluster [2, 1, 1]\n\
          help: round it up with `LaunchConfig::in_clusters`, and let the blocks beyond the end do nothing"
     );
-    let covering = in_pairs::launch(&device, &mut y, 96);
-    assert!(!matches!(covering, Err(Error::GridOfClusters { .. })), "{covering:?}");
+    in_pairs::launch(&device, &mut y, 96).unwrap();
+    assert_eq!(y.to_host(&device).unwrap(), [1; 96]);
 }
 
 #[test]

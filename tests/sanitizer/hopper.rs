@@ -1,7 +1,11 @@
-//! Bulk and tensor copies, matrix instructions of a warpgroup: what they compute, and the bugs
-//! that only asynchronous units make possible.
+//! Bulk and tensor copies, matrix instructions of a warpgroup, clusters: what they compute, and the
+//! bugs that only asynchronous units and other blocks make possible.
 
+mod cluster;
+mod cluster_copies;
+mod cluster_stages;
 mod copies;
+mod endless;
 mod matrices;
 
 use firesteel::sim::report::{FaultKind, Report};
@@ -28,11 +32,12 @@ fn kernel(body: &str) -> String {
          .param .u64 in, .param .u64 out)\n{{\n\
          .reg .pred %p<8>;\n.reg .b32 %r<32>;\n.reg .b64 %rd<16>;\n.reg .f32 %d<64>;\n\
          .reg .b32 %x<64>;\n.reg .b64 %out;\n.reg .b64 %in;\n.reg .b64 %ma;\n.reg .b64 %mb;\n\
-         .reg .b32 %tid;\n.reg .pred %first;\n\
+         .reg .b32 %tid;\n.reg .b32 %rank;\n.reg .pred %first;\n\
          .shared .align 1024 .b8 tile[{TILE}];\n.shared .align 8 .b64 bar;\n\
+         .shared .align 8 .b64 empty;\n\
          ld.param.u64 %out, [out];\nld.param.u64 %in, [in];\n\
          cvta.param.u64 %ma, ma;\nmov.b64 %mb, mb;\ncvta.param.u64 %mb, %mb;\n\
-         mov.u32 %tid, %tid.x;\nsetp.eq.u32 %first, %tid, 0;\n\
+         mov.u32 %tid, %tid.x;\nmov.u32 %rank, %cluster_ctarank;\nsetp.eq.u32 %first, %tid, 0;\n\
          {body}\nret;\n}}\n"
     )
 }
@@ -57,12 +62,27 @@ impl Bench {
     }
 
     fn run(&self, body: &str, threads: u32) -> Result<(), Box<Report>> {
+        self.run_clusters(body, ([1; 3], [1; 3]), threads)
+    }
+
+    /// Runs a grid of clusters.
+    fn run_clusters(
+        &self,
+        body: &str,
+        shape: ([u32; 3], [u32; 3]),
+        threads: u32,
+    ) -> Result<(), Box<Report>> {
         let module = self.sim.load(&kernel(body)).unwrap_or_else(|error| panic!("{error}"));
         let words = |map: Option<TensorMap>| map.map_or([0; 16], TensorMap::to_words);
         let [a, b] = self.maps.map(words);
         let args: Vec<u64> = a.into_iter().chain(b).chain([self.input, self.out]).collect();
         let kernel = module.kernel("f").unwrap();
-        self.sim.launch(&kernel, [1; 3], [threads, 1, 1], 0, &args).map(drop)
+        self.sim.launch_clusters(&kernel, shape, [threads, 1, 1], 0, &args).map(drop)
+    }
+
+    fn words(&self, count: usize) -> Vec<u32> {
+        let bytes = self.read(self.out, 4 * count);
+        bytes.chunks_exact(4).map(|it| u32::from_le_bytes(it.try_into().unwrap())).collect()
     }
 
     fn read(&self, address: u64, bytes: usize) -> Vec<u8> {
@@ -96,6 +116,33 @@ fn map(
 /// A matrix of 40 by 24 words at the input, in boxes of 8 by 8.
 fn words(bench: &Bench) -> TensorMap {
     map(bench.input, Element::U32, [40, 24], [8, 8], Swizzle::None)
+}
+
+/// A grid of one cluster of that many blocks.
+fn one(blocks: u32) -> ([u32; 3], [u32; 3]) {
+    ([blocks, 1, 1], [blocks, 1, 1])
+}
+
+/// The kernel must be caught in a cluster of `blocks`, by all checks.
+fn caught_in(blocks: u32, kind: FaultKind, body: &str, threads: u32) -> Box<Report> {
+    let bench = Bench::new(Checks::All);
+    let report = bench.run_clusters(body, one(blocks), threads).expect_err("a bug went unnoticed");
+    assert_eq!(report.kind(), kind, "{report}");
+    report
+}
+
+/// The kernel must pass in a cluster of `blocks`, with checks and without; gives words of `out`.
+fn passes_in(blocks: u32, body: &str, threads: u32, words: usize) -> Vec<u32> {
+    let run = |checks| {
+        let bench = Bench::new(checks);
+        if let Err(report) = bench.run_clusters(body, one(blocks), threads) {
+            panic!("{checks:?}: {report}");
+        }
+        bench.words(words)
+    };
+    let checked = run(Checks::All);
+    assert_eq!(run(Checks::None), checked);
+    checked
 }
 
 /// The kernel must be caught, by all checks.

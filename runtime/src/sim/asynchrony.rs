@@ -5,8 +5,10 @@
 //! group, or exits. Until then nobody may touch the destination, and whoever does is reported.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::bulk::Origin;
+use super::cluster::Thread;
 use super::memory::{Access, Checked, Lanes as Addresses};
 use super::race::{OtherBlock, Party};
 use super::registers::Lanes;
@@ -101,16 +103,23 @@ pub(crate) struct Pending {
     reading: Vec<Reading>,
     /// Number of the last entry of `reading`.
     number: u64,
+    /// Linear indices of the blocks of the cluster, by rank.
+    blocks: Arc<[u32]>,
 }
 
-/// The party that a thread of this block is.
-pub(crate) fn party_of(pc: u32, thread: u32, kind: AccessKind) -> Party {
-    Party { block: OtherBlock::Same, thread, several: false, pc, kind }
+/// The party that a thread of a cluster of `blocks` is.
+pub(crate) fn party_of(blocks: &[u32], Origin { pc, thread }: Origin, kind: AccessKind) -> Party {
+    let block = match blocks.get(thread.rank() as usize) {
+        Some(block) => OtherBlock::Index(*block),
+        None => OtherBlock::Same,
+    };
+    Party { block, thread: thread.index(), several: false, pc, kind }
 }
 
 impl Pending {
-    /// Prepares for a block.
-    pub(crate) fn clear(&mut self) {
+    /// Prepares for a block of a cluster of `blocks`.
+    pub(crate) fn clear(&mut self, blocks: &Arc<[u32]>) {
+        self.blocks = Arc::clone(blocks);
         self.reading.clear();
         if self.count != 0 {
             self.words.fill(0);
@@ -118,7 +127,9 @@ impl Pending {
         }
     }
 
-    pub(crate) fn mark(&mut self, address: u64, bytes: u32, by: u64) {
+    /// A copy by `by` is on its way to these bytes; `None`: it has landed.
+    pub(crate) fn mark(&mut self, address: u64, bytes: u32, by: Option<Origin>) {
+        let by = by.map_or(0, |it| (u64::from(it.pc) + 1) << 16 | u64::from(it.thread.0));
         let end = (address + u64::from(bytes)).div_ceil(4) as usize;
         if self.words.len() < end {
             self.words.resize(end, 0);
@@ -137,8 +148,8 @@ impl Pending {
         let range = (address / 4) as usize..(address + u64::from(bytes)).div_ceil(4) as usize;
         let words = self.words.get(range.start..range.end.min(self.words.len()))?;
         let found = *words.iter().find(|it| **it != 0)?;
-        let (pc, thread) = ((found >> 16) as u32 - 1, found as u32 & 0xffff);
-        Some(party_of(pc, thread, AccessKind::AsyncCopy))
+        let (pc, thread) = ((found >> 16) as u32 - 1, Thread(found as u32 & 0xffff));
+        Some(party_of(&self.blocks, Origin { pc, thread }, AccessKind::AsyncCopy))
     }
 
     /// Notes that an asynchronous unit reads `runs`, addresses and lengths, until
@@ -179,8 +190,8 @@ impl Pending {
             };
             address < it.bounds.1 && it.bounds.0 < end && (address / 16..end.div_ceil(16)).any(bit)
         };
-        let Origin { pc, thread } = self.reading.iter().find(reads)?.origin;
-        Some(party_of(pc, thread, AccessKind::Load))
+        let origin = self.reading.iter().find(reads)?.origin;
+        Some(party_of(&self.blocks, origin, AccessKind::Load))
     }
 
     /// What is under way that an access to a run of bytes collides with.
@@ -228,9 +239,8 @@ impl Cx<'_> {
     pub(crate) fn begin_copy(&mut self, lane: usize, to: u64, data: &[u8]) {
         self.memory.copies.issue(lane, to, data, self.pc);
         if self.launch.checked {
-            let thread = u64::from(self.warp) * 32 + lane as u64;
-            let by = (u64::from(self.pc) + 1) << 16 | thread;
-            self.block.pending.mark(to, data.len() as u32, by);
+            let by = self.origin(lane);
+            self.block.pending.mark(to, data.len() as u32, Some(by));
         }
     }
 
@@ -239,7 +249,7 @@ impl Cx<'_> {
         for lane in Lanes(mask) {
             while let Some(copy) = self.memory.copies.land(lane, pending) {
                 if self.launch.checked {
-                    self.block.pending.mark(copy.to, copy.bytes.into(), 0);
+                    self.block.pending.mark(copy.to, copy.bytes.into(), None);
                 }
                 let data = &copy.data[..copy.bytes.into()];
                 let actor = super::race::Actor {

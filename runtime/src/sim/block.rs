@@ -1,23 +1,23 @@
 //! A block: its warps, taking turns, and what they share.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::asynchrony::Pending;
 use super::bulk::{Loads, Origin};
+use super::cluster::{Peers, Thread, Visits};
 use super::launch::Launch;
 use super::mbarrier::Mbarrier;
 use super::memory::SharedMemory;
 use super::program::{Barrier, Reduction};
 use super::proxy::Unfenced;
-use super::race::{Actor, BlockClocks, Party};
+use super::race::{BlockClocks, Party};
 use super::registers::Lanes;
-use super::report::{Fault, FaultKind, MbarrierProblem, Space, Violation};
+use super::report::{Fault, MbarrierProblem, Violation};
 use super::warp::{Failure, State, Stop, Warp};
 
 /// Named barriers of a block.
 const BARRIERS: u32 = 16;
-/// The barrier of the cluster, which has this block alone.
-pub(crate) const CLUSTER_BARRIER: u32 = BARRIERS;
 /// Steps of a warp before the next one has a turn.
 const TURN: u64 = 4096;
 
@@ -43,6 +43,13 @@ pub(crate) struct BlockState {
     /// Linear index in the grid.
     pub(crate) index: u32,
     pub(crate) threads: u32,
+    /// The block in its cluster, and the others while this one has its turn.
+    pub(crate) rank: u32,
+    pub(crate) peers: Peers,
+    /// What other blocks did to its shared memory.
+    pub(crate) visits: Visits,
+    /// All of its threads have exited.
+    pub(crate) ended: bool,
     pub(crate) shared: SharedMemory,
     /// `None` if races are not checked.
     pub(crate) clocks: Option<BlockClocks>,
@@ -54,7 +61,12 @@ pub(crate) struct BlockState {
     pub(crate) mbarriers: HashMap<u64, Mbarrier>,
     /// Instructions executed, by warps: the block's clock.
     pub(crate) steps: u64,
-    arrivals: [Arrivals; BARRIERS as usize + 1],
+    /// Counts what may change something that a thread waits for.
+    pub(crate) activity: u64,
+    /// While somebody wants to know: threads that asked an `mbarrier` in vain, with the
+    /// instruction and the address.
+    pub(crate) asked: Option<Vec<(u32, u32, u64)>>,
+    arrivals: [Arrivals; BARRIERS as usize],
     /// A barrier that is complete.
     released: Option<u32>,
 }
@@ -133,7 +145,7 @@ impl BlockState {
     }
 
     fn expected(&self, id: u32, count: Option<u32>) -> Result<u32, String> {
-        if id > CLUSTER_BARRIER {
+        if id >= BARRIERS {
             return Err(format!("there is no barrier {id}, only 0 to 15"));
         }
         match count {
@@ -161,6 +173,17 @@ pub(crate) enum BlockStop {
     },
 }
 
+/// What the warps of a block did when each had a turn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Round {
+    /// Some have not ended.
+    pub(crate) alive: bool,
+    /// Some did something.
+    pub(crate) moved: bool,
+    /// Those seem to wait.
+    pub(crate) spinning: bool,
+}
+
 /// A block that is running.
 pub(crate) struct Block {
     pub(crate) state: BlockState,
@@ -168,12 +191,22 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    pub(crate) fn new(launch: &Launch<'_>) -> Self {
+    /// Steps that a warp has in its turn.
+    pub(crate) const fn turn() -> u64 {
+        TURN
+    }
+
+    /// For blocks with that rank in their clusters.
+    pub(crate) fn new(launch: &Launch<'_>, rank: u32) -> Self {
         let threads = launch.threads();
         let variables = launch.shared_variables.clone();
         let state = BlockState {
             index: 0,
             threads,
+            rank,
+            peers: Peers::default(),
+            visits: Visits::default(),
+            ended: false,
             shared: SharedMemory::new(variables, launch.checked),
             clocks: None,
             pending: Pending::default(),
@@ -181,6 +214,8 @@ impl Block {
             unfenced: (launch.checked && launch.program.proxies).then(Unfenced::default),
             mbarriers: HashMap::new(),
             steps: 0,
+            activity: 0,
+            asked: None,
             arrivals: Default::default(),
             released: None,
         };
@@ -190,72 +225,65 @@ impl Block {
         Self { state, warps }
     }
 
-    /// Makes this the block with linear index `index`.
-    pub(crate) fn begin(&mut self, launch: &Launch<'_>, index: u32) {
+    /// Makes this a block of the cluster whose blocks have these linear indices, by rank.
+    pub(crate) fn begin(&mut self, launch: &Launch<'_>, blocks: &Arc<[u32]>) {
         let state = &mut self.state;
+        let index = blocks[state.rank as usize];
+        let (alone, warps) = (blocks.len() == 1, self.warps.len() as u32);
         state.index = index;
-        state.clocks =
-            launch.checked.then(|| BlockClocks::new(&launch.sync, index, self.warps.len() as u32));
-        state.shared.begin_block(launch.shared_bytes as usize);
-        state.pending.clear();
+        state.ended = false;
+        state.visits.clear();
+        state.clocks = launch.checked.then(|| {
+            let clocks = BlockClocks::new(&launch.sync, index, warps);
+            if alone { clocks } else { clocks.in_cluster(&launch.sync, state.rank, blocks) }
+        });
+        state.shared.begin_ranked(launch.shared_bytes as usize, state.rank);
+        state.pending.clear(blocks);
         state.loads.clear();
         if let Some(unfenced) = &mut state.unfenced {
-            unfenced.clear();
+            unfenced.clear(blocks);
         }
         state.mbarriers.clear();
+        state.asked = None;
         state.arrivals = Default::default();
         state.released = None;
         for warp in &mut self.warps {
-            warp.begin(launch, state.threads, launch.coordinates(index));
+            warp.begin(launch, state.threads, index);
         }
     }
 
-    /// Runs for about `budget` steps; takes from it what it used.
-    pub(crate) fn run(
+    /// Gives each warp a turn; takes the steps that they used from `budget`.
+    pub(crate) fn round(
         &mut self,
         launch: &Launch<'_>,
         budget: &mut u64,
-    ) -> Result<BlockStop, Failure> {
-        loop {
-            let (mut alive, mut moved, mut spinning) = (false, false, true);
-            for index in 0..self.warps.len() {
-                let mut turn = TURN;
-                let stop = self.warps[index].run(&mut self.state, launch, &mut turn);
-                let ran = TURN - turn;
-                *budget = budget.saturating_sub(ran);
-                self.state.steps += ran;
-                match stop.map_err(|failure| self.explain(launch, failure))? {
-                    Stop::Done => continue,
-                    Stop::Blocked => {}
-                    Stop::Turn { spinning: spins } => {
-                        moved = true;
-                        spinning &= spins;
-                    }
-                    Stop::Released => {
-                        self.release(launch)?;
-                        (moved, spinning) = (true, false);
-                    }
+    ) -> Result<Round, Failure> {
+        let mut round = Round { alive: false, moved: false, spinning: true };
+        for index in 0..self.warps.len() {
+            let mut turn = TURN;
+            let stop = self.warps[index].run(&mut self.state, launch, &mut turn);
+            let ran = TURN - turn;
+            *budget = budget.saturating_sub(ran);
+            self.state.steps += ran;
+            match stop? {
+                Stop::Done => continue,
+                Stop::Blocked => {}
+                Stop::Turn { spinning } => {
+                    round.moved = true;
+                    round.spinning &= spinning;
                 }
-                alive = true;
-            }
-            if !alive {
-                self.finish(launch)?;
-                return Ok(BlockStop::Done);
-            }
-            if !moved && self.is_stuck() {
-                if launch.fault_claimed() {
-                    return Ok(BlockStop::Done);
+                Stop::Released => {
+                    self.release(launch)?;
+                    (round.moved, round.spinning) = (true, false);
                 }
-                return Err(self.stuck(launch));
             }
-            if *budget == 0 || (moved && spinning) {
-                return Ok(BlockStop::Turn { spinning });
-            }
+            round.alive = true;
         }
+        Ok(round)
     }
 
     /// All threads have exited: copies to global memory complete, others must have.
-    fn finish(&mut self, launch: &Launch<'_>) -> Result<(), Failure> {
+    pub(crate) fn finish(&mut self, launch: &Launch<'_>) -> Result<(), Failure> {
         if launch.checked && !launch.fault_claimed() {
             self.check_finished()?;
         }
@@ -263,51 +291,27 @@ impl Block {
     }
 
     fn check_finished(&self) -> Result<(), Failure> {
-        let fail = |Origin { pc, thread }: Origin, fault: Fault<Party>| {
-            let violation = Violation::boxed(thread as usize % 32, fault);
-            Err(Failure { pc, warp: thread / 32, violation })
-        };
         if let Some((origin, touch)) = self.state.loads.left() {
-            return fail(origin, Fault::UnfinishedCopy { touch });
+            return Err(self.failure(origin, Fault::UnfinishedCopy { touch }));
         }
         for (address, origin) in self.state.loads.expecting() {
             let bytes = self.state.mbarriers.get(&address).map_or(0, |it| it.bytes_left());
             if bytes != 0 {
                 let problem = MbarrierProblem::BytesLeft { bytes };
-                return fail(origin, Fault::Mbarrier { address, problem });
+                let fault = Fault::Mbarrier { address, peer: None, problem };
+                return Err(self.failure(origin, fault));
             }
         }
         Ok(())
     }
 
-    /// A read of shared memory that nobody has written may be early rather than wrong: then
-    /// another warp is about to write there, and the two race. The launch has failed either way,
-    /// so the others may run on to see.
-    fn explain(&mut self, launch: &Launch<'_>, failure: Failure) -> Failure {
-        let Fault::Uninitialised { touch, .. } = &failure.violation.fault else { return failure };
-        if touch.space != Space::Shared {
-            return failure;
-        }
-        for warp in self.warps.iter_mut().filter(|it| it.index != failure.warp) {
-            // What else goes wrong there is beside the point.
-            let _ = warp.run(&mut self.state, launch, &mut { TURN });
-        }
-        let (warp, pc) = (failure.warp, failure.pc);
-        let by = Actor { clocks: self.state.clocks.as_ref(), warp, pc };
-        let lane = failure.violation.lane as usize;
-        let mut bytes = [0; 16];
-        let out = &mut bytes[..touch.bytes.min(16) as usize];
-        match self.state.shared.read_bytes(by, lane, touch.address, out) {
-            Err(violation) if violation.fault.kind() == FaultKind::Race => {
-                Failure { pc, warp, violation }
-            }
-            Ok(()) | Err(_) => failure,
-        }
-    }
-
-    fn is_stuck(&self) -> bool {
-        let mut groups = self.warps.iter().flat_map(|it| &it.groups);
-        !groups.any(|it| it.state == State::Ready)
+    /// A fault in this block that `origin` has brought about. If that was another block, this
+    /// one's first thread stands for it.
+    pub(crate) fn failure(&self, Origin { pc, thread }: Origin, fault: Fault<Party>) -> Failure {
+        let own = thread.rank() == self.state.rank;
+        let index = if own { thread } else { Thread::new(self.state.rank, 0) }.index();
+        let violation = Violation::boxed(index as usize % 32, fault);
+        Failure { pc, warp: index / 32, violation }
     }
 
     /// Lets the threads go that wait at the completed barrier.

@@ -7,27 +7,52 @@
 //! may be; what touches the shared bytes before is reported.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
+use super::cluster::{Reach, Thread};
 use super::memory::Checked;
 use super::race::Party;
 use super::registers::Lanes;
-use super::report::{AccessKind, Fault, MbarrierProblem, Space, Touch, Violation};
+use super::report::{AccessKind, Fault, Space, Touch, Violation};
 use super::warp::{Cx, actor};
 
 /// Who began a copy.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Origin {
     pub(crate) pc: u32,
-    /// Linear index in the block.
-    pub(crate) thread: u32,
+    pub(crate) thread: Thread,
+}
+
+/// Where the bytes of a copy to shared memory come from.
+#[derive(Clone, Debug)]
+pub(crate) enum Data {
+    /// They have been read.
+    Here(Arc<[u8]>),
+    /// Shared memory of a block of the cluster, which is read when they land.
+    Block {
+        rank: u32,
+        from: u64,
+        bytes: u32,
+        /// Number of the entry among those that read that shared memory.
+        reading: u64,
+    },
+}
+
+impl Data {
+    fn bytes(&self) -> u32 {
+        match self {
+            Data::Here(data) => data.len() as u32,
+            Data::Block { bytes, .. } => *bytes,
+        }
+    }
 }
 
 /// Bytes for shared memory.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Load {
     /// Addresses and lengths of the pieces of `data`.
     pub(crate) pieces: Vec<(u64, u32)>,
-    pub(crate) data: Vec<u8>,
+    pub(crate) data: Data,
 }
 
 /// Copies to shared memory that have not landed, by the `mbarrier` that counts their bytes.
@@ -58,7 +83,17 @@ impl Loads {
     pub(crate) fn left(&self) -> Option<(Origin, Touch)> {
         let (load, origin) = self.by_barrier.values().flatten().next()?;
         let (address, _) = *load.pieces.first()?;
-        Some((*origin, touch(AccessKind::AsyncCopy, address, load.data.len() as u32)))
+        Some((*origin, touch(AccessKind::AsyncCopy, address, load.data.bytes())))
+    }
+
+    /// A copy that has not read its bytes in the shared memory of the block with that rank.
+    pub(crate) fn reading_of(&self, rank: u32) -> Option<(Origin, Touch)> {
+        self.by_barrier.values().flatten().find_map(|(load, origin)| match load.data {
+            Data::Block { rank: of, from, bytes, .. } if of == rank => {
+                Some((*origin, touch(AccessKind::Load, from, bytes)))
+            }
+            Data::Block { .. } | Data::Here(_) => None,
+        })
     }
 }
 
@@ -149,37 +184,53 @@ fn touch(kind: AccessKind, address: u64, bytes: u32) -> Touch {
 }
 
 impl Cx<'_> {
-    /// Begins a copy to shared memory, whose bytes `barrier` counts.
-    pub(crate) fn begin_load(&mut self, lane: usize, barrier: u64, load: Load) -> Checked {
-        if !self.block.mbarriers.contains_key(&barrier) {
-            let problem = MbarrierProblem::NotInitialised;
-            return Err(Violation::boxed(lane, Fault::Mbarrier { address: barrier, problem }));
-        }
-        let origin = Origin { pc: self.pc, thread: self.warp * 32 + lane as u32 };
-        let by = (u64::from(origin.pc) + 1) << 16 | u64::from(origin.thread);
-        for (address, bytes) in &load.pieces {
-            self.check_in_flight(lane, touch(AccessKind::AsyncCopy, *address, *bytes))?;
-            let at = (*address, *bytes as usize);
-            self.block.shared.note(actor!(self), lane, at, AccessKind::AsyncCopy)?;
-            if self.launch.checked {
-                self.block.pending.mark(*address, *bytes, by);
+    /// A lane as the one that begins a copy.
+    pub(crate) fn origin(&self, lane: usize) -> Origin {
+        let thread = Thread::new(self.block.rank, self.warp * 32 + lane as u32);
+        Origin { pc: self.pc, thread }
+    }
+
+    /// Begins a copy to the shared memory of the block with that rank, whose bytes `barrier`
+    /// counts there.
+    pub(crate) fn begin_load(
+        &mut self,
+        lane: usize,
+        (rank, barrier): (u32, u64),
+        load: Load,
+    ) -> Checked {
+        self.check_made(lane, (rank, barrier))?;
+        let (origin, checked) = (self.origin(lane), self.launch.checked);
+        let (first, bytes) = load.pieces.first().copied().unwrap_or((barrier, 8));
+        let whole = touch(AccessKind::AsyncCopy, first, bytes);
+        let reach = Reach { lane, touch: whole, published: false };
+        self.in_block(rank, reach, |block, by| {
+            for (address, bytes) in &load.pieces {
+                let piece = touch(AccessKind::AsyncCopy, *address, *bytes);
+                if let Some(copy) = block.pending.of(piece.kind, piece.address, piece.bytes) {
+                    return Err(Violation::boxed(lane, Fault::MissingWait { touch: piece, copy }));
+                }
+                block.shared.note(by, lane, (*address, *bytes as usize), piece.kind)?;
+                if checked {
+                    block.pending.mark(*address, *bytes, Some(origin));
+                }
+                if let Some(unfenced) = &mut block.unfenced {
+                    unfenced.forget(*address, *bytes);
+                }
             }
-            if let Some(unfenced) = &mut self.block.unfenced {
-                unfenced.forget(*address, *bytes);
-            }
-        }
+            block.loads.by_barrier.entry(barrier).or_default().push_back((load, origin));
+            Ok(())
+        })?;
         // Whoever sees the phase complete is ordered after the bytes.
-        if let Some(clocks) = &mut self.block.clocks {
-            clocks.mbarrier_arrive(barrier, self.warp);
-        }
-        self.block.loads.by_barrier.entry(barrier).or_default().push_back((load, origin));
+        self.mbarrier_released((rank, barrier));
         Ok(())
     }
 
-    /// A lane has told `barrier` to expect bytes.
-    pub(crate) fn note_expectation(&mut self, lane: usize, barrier: u64) {
-        let origin = Origin { pc: self.pc, thread: self.warp * 32 + lane as u32 };
-        self.block.loads.expecting.insert(barrier, origin);
+    /// A lane has told `barrier`, in the block with that rank, to expect bytes.
+    pub(crate) fn note_expectation(&mut self, lane: usize, (rank, barrier): (u32, u64)) {
+        let origin = self.origin(lane);
+        if let Some(block) = self.block.of_rank(rank) {
+            block.loads.expecting.insert(barrier, origin);
+        }
     }
 
     /// Lets copies land, in order, as long as `barrier` waits for nothing but bytes.
@@ -187,21 +238,38 @@ impl Cx<'_> {
         while self.block.mbarriers.get(&barrier).is_some_and(|it| it.awaits_bytes())
             && let Some((load, _)) = self.block.loads.pop(barrier)
         {
-            let mut data = &load.data[..];
+            self.block.activity = self.block.activity.wrapping_add(1);
+            let data = self.landing(&load.data);
+            let mut rest = &data[..];
             for (address, bytes) in &load.pieces {
-                let (piece, rest) = data.split_at(*bytes as usize);
+                let piece;
+                (piece, rest) = rest.split_at(*bytes as usize);
                 self.block.shared.poke(*address, piece);
                 if self.launch.checked {
-                    self.block.pending.mark(*address, *bytes, 0);
+                    self.block.pending.mark(*address, *bytes, None);
                 }
-                data = rest;
             }
             let Some(object) = self.block.mbarriers.get_mut(&barrier) else { continue };
-            object.complete_bytes(load.data.len() as u32).map_err(|problem| {
-                Violation::boxed(lane, Fault::Mbarrier { address: barrier, problem })
+            object.complete_bytes(data.len() as u32).map_err(|problem| {
+                let fault = Fault::Mbarrier { address: barrier, peer: None, problem };
+                Violation::boxed(lane, fault)
             })?;
         }
         Ok(())
+    }
+
+    /// The bytes of a copy that lands.
+    fn landing(&mut self, data: &Data) -> Arc<[u8]> {
+        match data {
+            Data::Here(data) => Arc::clone(data),
+            Data::Block { rank, from, bytes, reading } => {
+                let Some(block) = self.block.of_rank(*rank) else {
+                    unreachable!("a copy comes from a block of the cluster");
+                };
+                block.pending.end_reading(*reading);
+                block.shared.peek(*from, *bytes as usize).into()
+            }
+        }
     }
 
     /// Begins a copy to global memory.
@@ -253,8 +321,8 @@ impl Cx<'_> {
         if !self.launch.checked {
             return 0;
         }
-        let thread = self.warp * 32 + lane as u32;
-        self.block.pending.begin_reading(Origin { pc: self.pc, thread }, runs)
+        let origin = self.origin(lane);
+        self.block.pending.begin_reading(origin, runs)
     }
 
     /// Completes the copies for which the lanes of `mask` wait, or only reads their bytes.

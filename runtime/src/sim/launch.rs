@@ -1,7 +1,6 @@
-//! A launch: the grid's blocks spread over the host's threads.
+//! A launch: the grid's clusters spread over the host's threads; mostly they are single blocks.
 //!
-//! A host thread keeps one block until it is done, unless the block seems to wait for another
-//! one: then it begins or continues others in turn. How many it holds grows as long as none of
+//! A host thread keeps one cluster until it is done, unless it seems to wait for another one: then it begins or continues others in turn. How many it holds grows as long as none of
 //! them finishes, so that a grid whose blocks all wait for each other goes on in the end.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -12,12 +11,13 @@ use firesteel_ptx::channel;
 use firesteel_ptx::operand::Special;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
-use super::block::{Block, BlockStop};
+use super::block::BlockStop;
+use super::cluster::Cluster;
 use super::memory::{GlobalView, Memory, Variable};
 use super::program::Program;
 use super::race::{LaunchSync, Party};
 use super::registers::{Registers, WARP, store_any};
-use super::report::{self, Fault, Report, ThreadId, Violation};
+use super::report::{self, Fault, Report, ThreadId, Violation, unflatten};
 use super::warp::Failure;
 
 /// Steps of a block before its worker looks around.
@@ -32,6 +32,8 @@ pub(crate) struct Launch<'a> {
     /// The kernel's parameters as they lie in parameter space.
     pub(crate) params: Vec<u8>,
     pub(crate) grid: [u32; 3],
+    /// Blocks of a cluster, of which the grid is a multiple.
+    pub(crate) cluster: [u32; 3],
     pub(crate) block: [u32; 3],
     /// Bytes of shared memory of a block, and how many of them the launch asked for.
     pub(crate) shared_bytes: u32,
@@ -95,9 +97,21 @@ impl Launch<'_> {
         self.grid.iter().product()
     }
 
+    /// Clusters along each axis.
+    fn clusters(&self) -> [u32; 3] {
+        std::array::from_fn(|axis| self.grid[axis] / self.cluster[axis])
+    }
+
+    /// The linear index of the block with that rank in the cluster with linear index `cluster`.
+    pub(crate) fn block_of(&self, cluster: u32, rank: u32) -> u32 {
+        let (at, inside) = (unflatten(cluster, self.clusters()), unflatten(rank, self.cluster));
+        let [x, y, z] = std::array::from_fn(|axis| at[axis] * self.cluster[axis] + inside[axis]);
+        (z * self.grid[1] + y) * self.grid[0] + x
+    }
+
     /// The index of the block with linear index `index`.
     pub(crate) fn coordinates(&self, index: u32) -> [u32; 3] {
-        self.thread(index, 0).block
+        unflatten(index, self.grid)
     }
 
     pub(crate) fn thread(&self, block: u32, thread: u32) -> ThreadId {
@@ -129,7 +143,8 @@ impl Launch<'_> {
     /// Runs all blocks.
     pub(crate) fn run(&self) -> Result<LaunchStats, Box<Report>> {
         let progress = Progress::default();
-        let workers = rayon::current_num_threads().min(self.blocks() as usize);
+        let clusters: u32 = self.clusters().iter().product();
+        let workers = rayon::current_num_threads().min(clusters as usize);
         if workers <= 1 {
             self.work(&progress);
         } else {
@@ -153,7 +168,7 @@ impl Launch<'_> {
         self.names(&place, &text).report(block, thread, pc, violation.fault)
     }
 
-    /// Takes blocks until none is left.
+    /// Takes clusters until none is left.
     fn work(&self, progress: &Progress) {
         let mut worker = Worker { running: Vec::new(), idle: Vec::new(), room: 1, at: 0 };
         loop {
@@ -171,30 +186,32 @@ impl Launch<'_> {
             self.slice(&mut worker, progress);
         }
         let all = worker.running.iter().chain(&worker.idle);
-        let lane_steps = all.flat_map(|it| &it.warps).map(|it| it.lane_steps).sum();
+        let warps = all.flat_map(Cluster::blocks).flat_map(|it| &it.warps);
+        let lane_steps = warps.map(|it| it.lane_steps).sum();
         progress.lane_steps.fetch_add(lane_steps, Relaxed);
     }
 
     fn claim(&self, progress: &Progress) -> Option<u32> {
-        let blocks = self.blocks();
+        let end = self.clusters().iter().product();
         // A plain increment could wrap around for the largest grids.
-        let next = progress.next.fetch_update(Relaxed, Relaxed, |it| (it < blocks).then(|| it + 1));
+        let next = progress.next.fetch_update(Relaxed, Relaxed, |it| (it < end).then(|| it + 1));
         next.ok()
     }
 
-    /// Runs the block whose turn it is for a while.
+    /// Runs the cluster whose turn it is for a while.
     fn slice(&self, worker: &mut Worker, progress: &Progress) {
         worker.at %= worker.running.len();
-        let block = &mut worker.running[worker.at];
-        let index = block.state.index;
+        let cluster = &mut worker.running[worker.at];
         let mut budget = SLICE;
-        let stop = block.run(self, &mut budget);
+        let stop = cluster.run(self, &mut budget);
+        let block = &cluster.block;
+        let index = block.state.index;
         let steps = progress.steps.fetch_add(SLICE - budget, Relaxed) + (SLICE - budget);
         match stop {
             Err(failure) => progress.fail(index, failure),
             Ok(BlockStop::Done) => {
-                let block = worker.running.swap_remove(worker.at);
-                worker.idle.push(block);
+                let cluster = worker.running.swap_remove(worker.at);
+                worker.idle.push(cluster);
                 worker.room = worker.running.len().max(1);
             }
             Ok(BlockStop::Turn { .. }) if steps > self.step_limit => {
@@ -215,8 +232,9 @@ impl Launch<'_> {
         }
     }
 
-    /// Fills the rows of special registers.
-    pub(crate) fn fill_specials(&self, regs: &mut Registers, warp: u32, block: [u32; 3]) {
+    /// Fills the rows of special registers, in the block with linear index `block`.
+    pub(crate) fn fill_specials(&self, regs: &mut Registers, warp: u32, block: u32) {
+        let block = self.coordinates(block);
         for (special, file, slot) in &self.program.template.specials {
             let row: [u64; WARP] =
                 std::array::from_fn(|lane| self.special(*special, warp, lane as u32, block));
@@ -227,6 +245,8 @@ impl Launch<'_> {
     fn special(&self, special: Special, warp: u32, lane: u32, block: [u32; 3]) -> u64 {
         let thread = warp * 32 + lane;
         let [x, y, _] = self.block;
+        let cluster: [u32; 3] = std::array::from_fn(|axis| block[axis] / self.cluster[axis]);
+        let inside: [u32; 3] = std::array::from_fn(|axis| block[axis] % self.cluster[axis]);
         let value = match special {
             Special::TidX => thread % x,
             Special::TidY => thread / x % y,
@@ -234,12 +254,28 @@ impl Launch<'_> {
             Special::NtidX => self.block[0],
             Special::NtidY => self.block[1],
             Special::NtidZ => self.block[2],
-            Special::CtaidX | Special::ClusteridX => block[0],
-            Special::CtaidY | Special::ClusteridY => block[1],
-            Special::CtaidZ | Special::ClusteridZ => block[2],
-            Special::NctaidX | Special::NclusteridX => self.grid[0],
-            Special::NctaidY | Special::NclusteridY => self.grid[1],
-            Special::NctaidZ | Special::NclusteridZ => self.grid[2],
+            Special::CtaidX => block[0],
+            Special::CtaidY => block[1],
+            Special::CtaidZ => block[2],
+            Special::NctaidX => self.grid[0],
+            Special::NctaidY => self.grid[1],
+            Special::NctaidZ => self.grid[2],
+            Special::ClusteridX => cluster[0],
+            Special::ClusteridY => cluster[1],
+            Special::ClusteridZ => cluster[2],
+            Special::NclusteridX => self.clusters()[0],
+            Special::NclusteridY => self.clusters()[1],
+            Special::NclusteridZ => self.clusters()[2],
+            Special::ClusterCtaidX => inside[0],
+            Special::ClusterCtaidY => inside[1],
+            Special::ClusterCtaidZ => inside[2],
+            Special::ClusterCtarank => {
+                (inside[2] * self.cluster[1] + inside[1]) * self.cluster[0] + inside[0]
+            }
+            Special::ClusterNctaidX => self.cluster[0],
+            Special::ClusterNctaidY => self.cluster[1],
+            Special::ClusterNctaidZ => self.cluster[2],
+            Special::ClusterNctarank => self.cluster.iter().product(),
             Special::Laneid => lane,
             Special::Warpid => warp,
             Special::Nwarpid | Special::WarpSize => 32,
@@ -253,14 +289,6 @@ impl Launch<'_> {
             Special::LanemaskGt => (u32::MAX << lane) << 1,
             Special::DynamicSmemSize => self.dynamic_shared,
             Special::TotalSmemSize => self.shared_bytes,
-            Special::ClusterNctaidX
-            | Special::ClusterNctaidY
-            | Special::ClusterNctaidZ
-            | Special::ClusterNctarank => 1,
-            Special::ClusterCtaidX
-            | Special::ClusterCtaidY
-            | Special::ClusterCtaidZ
-            | Special::ClusterCtarank => 0,
             Special::Clock
             | Special::ClockHi
             | Special::Clock64
@@ -272,10 +300,10 @@ impl Launch<'_> {
     }
 }
 
-/// The blocks that one host thread has begun.
+/// The clusters that one host thread has begun.
 struct Worker {
-    running: Vec<Block>,
-    idle: Vec<Block>,
+    running: Vec<Cluster>,
+    idle: Vec<Cluster>,
     /// How many may run.
     room: usize,
     at: usize,
@@ -283,9 +311,9 @@ struct Worker {
 
 impl Worker {
     fn begin(&mut self, launch: &Launch<'_>, index: u32) {
-        let mut block = self.idle.pop().unwrap_or_else(|| Block::new(launch));
-        block.begin(launch, index);
-        self.running.push(block);
+        let mut cluster = self.idle.pop().unwrap_or_else(|| Cluster::new(launch));
+        cluster.begin(launch, index);
+        self.running.push(cluster);
     }
 }
 

@@ -4,6 +4,7 @@
 //! The object's 64 bits are opaque in PTX, so what it holds is kept beside shared memory, by
 //! address.
 
+use super::cluster::Thread;
 use super::report::MbarrierProblem;
 
 /// Largest count of arrivals or bytes.
@@ -20,6 +21,8 @@ pub(crate) struct Mbarrier {
     pending: u32,
     /// Bytes that the current phase waits for.
     bytes: i64,
+    /// Who made it, and the stamp of the warp then.
+    pub(crate) made: (Thread, u32),
 }
 
 /// The state that an arrival gives: the phase, and the arrivals it waited for.
@@ -38,11 +41,12 @@ impl Token {
 }
 
 impl Mbarrier {
-    pub(crate) fn new(count: u32) -> Result<Self, MbarrierProblem> {
+    /// For `count` arrivals a phase.
+    pub(crate) fn new(count: u32, made: (Thread, u32)) -> Result<Self, MbarrierProblem> {
         if count == 0 || count > LARGEST {
             return Err(MbarrierProblem::CountOutOfRange { count });
         }
-        Ok(Self { phase: 0, expected: count, pending: count, bytes: 0 })
+        Ok(Self { phase: 0, expected: count, pending: count, bytes: 0, made })
     }
 
     fn token(self) -> Token {
@@ -92,6 +96,16 @@ impl Mbarrier {
         self.pending == 0 && self.bytes > 0
     }
 
+    /// Phases that are complete: the number of the current one.
+    pub(crate) fn phase(self) -> u64 {
+        self.phase
+    }
+
+    /// Arrivals that the current phase still waits for.
+    pub(crate) fn arrivals_left(self) -> u32 {
+        self.pending
+    }
+
     /// Bytes that the current phase still waits for.
     pub(crate) fn bytes_left(self) -> i64 {
         self.bytes
@@ -130,9 +144,11 @@ impl Mbarrier {
 mod tests {
     use super::*;
 
+    const MADE: (Thread, u32) = (Thread(0), 1);
+
     #[test]
     fn phases_complete_by_arrivals_and_bytes() {
-        let mut barrier = Mbarrier::new(2).expect("in range");
+        let mut barrier = Mbarrier::new(2, MADE).expect("in range");
         let first = barrier.arrive(1).expect("expected");
         assert_eq!(first.pending(), 2);
         assert!(!barrier.is_complete(first) && !barrier.is_parity_complete(0));
@@ -151,9 +167,9 @@ mod tests {
 
     #[test]
     fn too_many_arrivals_are_a_problem() {
-        let mut barrier = Mbarrier::new(1).expect("in range");
+        let mut barrier = Mbarrier::new(1, MADE).expect("in range");
         let problem = Err(MbarrierProblem::TooManyArrivals { expected: 1 });
         assert_eq!(barrier.arrive(2), problem);
-        assert_eq!(Mbarrier::new(0), Err(MbarrierProblem::CountOutOfRange { count: 0 }));
+        assert_eq!(Mbarrier::new(0, MADE), Err(MbarrierProblem::CountOutOfRange { count: 0 }));
     }
 }

@@ -12,7 +12,7 @@
 //! without which the simulator itself would be at risk. The first violation, in order of lanes,
 //! is returned; what a failed access leaves in memory is not defined.
 //!
-//! Generic addresses are global addresses, except in two windows that stand for shared and local
+//! Generic addresses are global addresses, except in windows that stand for shared and local
 //! memory: see [`resolve`]. `.shared` and `.local` addresses start at 0.
 
 mod global;
@@ -34,8 +34,8 @@ pub type Lanes = [u64; 32];
 /// Success, or what is wrong with the access of some lane.
 pub type Checked = Result<(), Box<Violation>>;
 
-/// First generic address of the shared window. Bits 24 to 31 of an address in it name the rank of
-/// a block in its cluster, for `shared::cluster`.
+/// First generic address of the shared window. Bits 24 to 31 of an address in it name a block of
+/// the cluster, by one more than its rank; without them it is the block that uses the address.
 pub const SHARED_WINDOW: u64 = 0x0001_0000_0000_0000;
 /// First generic address of the local window.
 pub const LOCAL_WINDOW: u64 = 0x0002_0000_0000_0000;
@@ -43,6 +43,25 @@ pub const LOCAL_WINDOW: u64 = 0x0002_0000_0000_0000;
 pub const PARAM_WINDOW: u64 = 0x0003_0000_0000_0000;
 /// Bytes of each window.
 pub const WINDOW: u64 = 1 << 32;
+
+/// Bits of an address in the shared memory of one block.
+const RANK_SHIFT: u32 = 24;
+
+/// The address that corresponds to a `.shared` or `.shared::cluster` one in the block of the
+/// cluster with that rank: `mapa`.
+#[inline(always)]
+pub const fn at_rank(address: u64, rank: u32) -> u64 {
+    address & ((1 << RANK_SHIFT) - 1) | (rank as u64 + 1) << RANK_SHIFT
+}
+
+/// The space that a `.shared::cluster` address points to, and the address in that space.
+#[inline(always)]
+pub const fn resolve_cluster(address: u64) -> (Space, u64) {
+    match address >> RANK_SHIFT {
+        named @ 1..256 => (Space::Peer(named as u32 - 1), address & ((1 << RANK_SHIFT) - 1)),
+        _ => (Space::Shared, address),
+    }
+}
 
 /// The space that a generic address points to, and the address in that space.
 ///
@@ -53,7 +72,7 @@ pub const fn resolve(generic: u64) -> (Space, u64) {
         return (Space::Global, generic);
     }
     match generic & !(WINDOW - 1) {
-        SHARED_WINDOW => (Space::Shared, generic - SHARED_WINDOW),
+        SHARED_WINDOW => resolve_cluster(generic - SHARED_WINDOW),
         LOCAL_WINDOW => (Space::Local, generic - LOCAL_WINDOW),
         PARAM_WINDOW => (Space::Param, generic - PARAM_WINDOW),
         _ => (Space::Global, generic),
@@ -66,6 +85,7 @@ pub const fn generic(space: Space, address: u64) -> u64 {
     match space {
         Space::Global | Space::Const => address,
         Space::Shared => SHARED_WINDOW + address,
+        Space::Peer(rank) => SHARED_WINDOW + at_rank(address, rank),
         Space::Local => LOCAL_WINDOW + address,
         Space::Param => PARAM_WINDOW + address,
     }

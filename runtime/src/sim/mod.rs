@@ -8,6 +8,7 @@
 //! | `exec` | each instruction as an action over rows |
 //! | `program`, `registers` | what the two meet in |
 //! | `launch` | blocks over the host's threads |
+//! | `cluster` | blocks taking turns, and how they reach each other |
 //! | `block`, `stuck` | warps taking turns, barriers, and what to say if nobody can go on |
 //! | `warp`, `call` | lanes: divergence, convergence, calls |
 //! | `asynchrony`, `bulk`, `mbarrier` | background copies, barriers in memory |
@@ -43,6 +44,7 @@ mod asynchrony;
 mod block;
 mod bulk;
 mod call;
+mod cluster;
 mod exec;
 mod launch;
 mod link;
@@ -182,10 +184,28 @@ impl Sim {
         dynamic_shared: u32,
         args: &[u64],
     ) -> Result<LaunchStats, Box<Report>> {
+        let cluster = kernel.program().cluster.unwrap_or([1; 3]);
+        self.launch_clusters(kernel, (grid, cluster), block, dynamic_shared, args)
+    }
+
+    /// [`Sim::launch`], in clusters of that size: what the cluster attribute of a launch says. A
+    /// kernel with `.reqnctapercluster` takes no other.
+    ///
+    /// # Errors
+    /// The first violation, or what is wrong with the launch itself.
+    pub fn launch_clusters(
+        &self,
+        kernel: &SimKernel,
+        (grid, cluster): ([u32; 3], [u32; 3]),
+        block: [u32; 3],
+        dynamic_shared: u32,
+        args: &[u64],
+    ) -> Result<LaunchStats, Box<Report>> {
         let program = kernel.program();
         let shared = u64::from(program.dynamic_start) + u64::from(dynamic_shared);
         let unused = program.extent.shared == 0 && dynamic_shared == 0;
         self.check(kernel, grid, block, args)
+            .and_then(|()| check_cluster(program.cluster, grid, cluster))
             .and_then(|()| match shared <= MAX_SHARED {
                 true => Ok(()),
                 false => Err(format!("wants {shared} bytes of shared memory, of {MAX_SHARED}")),
@@ -199,6 +219,7 @@ impl Sim {
             sync: self.memory.begin_launch(blocks),
             params: launch_params(program, args),
             grid,
+            cluster,
             block,
             shared_bytes: if unused { 0 } else { shared as u32 },
             dynamic_shared,
@@ -237,13 +258,30 @@ impl Sim {
         if size(grid) == 0 || size(grid) >= u32::MAX.into() {
             return Err(format!("wants a grid of at least one block, got {grid:?}"));
         }
-        match program.cluster.filter(|it| size(*it) > 1) {
-            Some(cluster) => {
-                Err(format!("wants clusters of {cluster:?}, simulated are those of 1"))
-            }
-            None => Ok(()),
-        }
+        Ok(())
     }
+}
+
+/// Whether a grid can have such clusters.
+fn check_cluster(
+    required: Option<[u32; 3]>,
+    grid: [u32; 3],
+    cluster: [u32; 3],
+) -> Result<(), String> {
+    let blocks: u64 = cluster.iter().map(|it| u64::from(*it)).product();
+    if blocks == 0 || blocks > cluster::MAX_BLOCKS {
+        let most = cluster::MAX_BLOCKS;
+        return Err(format!("wants clusters of 1 to {most} blocks, got {cluster:?}"));
+    }
+    if let Some(required) = required
+        && required != cluster
+    {
+        return Err(format!("wants clusters of {required:?} blocks, got {cluster:?}"));
+    }
+    if (0..3).any(|axis| !grid[axis].is_multiple_of(cluster[axis])) {
+        return Err(format!("wants a grid of whole clusters of {cluster:?} blocks, got {grid:?}"));
+    }
+    Ok(())
 }
 
 fn refusal(kernel: &SimKernel, reason: String) -> Box<Report> {

@@ -25,10 +25,21 @@ pub(crate) enum Action {
     Access(Access),
     /// Memory through which threads may wait for each other.
     Signal(Access),
+    /// Asks an `mbarrier` whether a phase is complete, which changes nothing by itself.
+    Ask(Access),
     /// Lanes of a mask together.
     Collective(Box<Collective>),
     /// A barrier of the block.
     Barrier(Box<Barrier>),
+    /// Arrives at the barrier of the cluster.
+    ClusterArrive {
+        /// Without telling what was done before.
+        relaxed: bool,
+        /// Whether the lanes of a warp must come from one place.
+        aligned: bool,
+    },
+    /// Waits at the barrier of the cluster.
+    ClusterWait,
     /// Continues elsewhere.
     Jump(u32),
     /// Continues at one of several places.

@@ -4,8 +4,12 @@
 //! A word counts as unfenced from an ordinary store on until a thread that knows of the store
 //! executes `fence.proxy.async`. Copies write through the asynchronous proxy itself.
 
+use std::sync::Arc;
+
 use super::asynchrony::party_of;
-use super::race::{BlockClocks, Party};
+use super::bulk::Origin;
+use super::cluster::Thread;
+use super::race::{Actor, BlockClocks, Party};
 use super::registers::{Lanes, Row};
 use super::report::AccessKind;
 
@@ -14,7 +18,7 @@ use super::report::AccessKind;
 struct Store {
     /// One more than the instruction; 0 if there is none.
     pc: u32,
-    thread: u32,
+    thread: Thread,
     stamp: u32,
 }
 
@@ -24,21 +28,24 @@ pub(crate) struct Unfenced {
     words: Vec<Store>,
     /// The words that have a store, some perhaps no more.
     list: Vec<u32>,
+    /// Linear indices of the blocks of the cluster, by rank.
+    blocks: Arc<[u32]>,
 }
 
 impl Unfenced {
-    /// Prepares for a block.
-    pub(crate) fn clear(&mut self) {
+    /// Prepares for a block of a cluster of `blocks`.
+    pub(crate) fn clear(&mut self, blocks: &Arc<[u32]>) {
+        self.blocks = Arc::clone(blocks);
         self.words.clear();
         self.list.clear();
     }
 
-    /// Notes a store of `bytes` bytes a lane.
+    /// Notes a store of `bytes` bytes a lane, by a warp of the block with that rank.
     pub(crate) fn note(
         &mut self,
         (addresses, mask): (&Row<u64>, u32),
         bytes: u32,
-        (warp, pc, clocks): (u32, u32, Option<&BlockClocks>),
+        (rank, Actor { clocks, warp, pc }): (u32, Actor<'_>),
     ) {
         let stamp = clocks.map_or(0, |it| it.stamp(warp));
         for lane in Lanes(mask) {
@@ -46,11 +53,12 @@ impl Unfenced {
             if self.words.len() < end {
                 self.words.resize(end, Store::default());
             }
+            let thread = Thread::new(rank, warp * 32 + lane as u32);
             for word in first..end {
                 if self.words[word].pc == 0 {
                     self.list.push(word as u32);
                 }
-                self.words[word] = Store { pc: pc + 1, thread: warp * 32 + lane as u32, stamp };
+                self.words[word] = Store { pc: pc + 1, thread, stamp };
             }
         }
     }
@@ -64,14 +72,23 @@ impl Unfenced {
         }
     }
 
-    /// The lanes of `mask` execute `fence.proxy.async`.
-    pub(crate) fn fence(&mut self, warp: u32, mask: u32, clocks: Option<&BlockClocks>) {
+    /// The lanes of `mask` of a warp of the block with that rank execute `fence.proxy.async`.
+    pub(crate) fn fence(
+        &mut self,
+        rank: u32,
+        (warp, mask): (u32, u32),
+        clocks: Option<&BlockClocks>,
+    ) {
         let words = &mut self.words;
         self.list.retain(|word| {
             let store = &mut words[*word as usize];
-            let own = store.thread / 32 == warp && mask >> (store.thread % 32) & 1 == 1;
+            let (by, index) = (store.thread.rank(), store.thread.index());
+            let own = by == rank && index / 32 == warp && mask >> (index % 32) & 1 == 1;
             let thread = warp * 32 + mask.trailing_zeros();
-            let known = |it: &BlockClocks| it.ordered(thread, store.thread, store.stamp);
+            let known = |it: &BlockClocks| match by == rank {
+                true => it.ordered(thread, index, store.stamp),
+                false => it.mate_ordered(warp, by, index / 32, store.stamp),
+            };
             if own || clocks.is_none_or(known) {
                 *store = Store::default();
             }
@@ -84,7 +101,8 @@ impl Unfenced {
         let (first, end) = words(address, bytes);
         let found =
             self.words.get(first..end.min(self.words.len()))?.iter().find(|it| it.pc != 0)?;
-        Some(party_of(found.pc - 1, found.thread, AccessKind::Store))
+        let origin = Origin { pc: found.pc - 1, thread: found.thread };
+        Some(party_of(&self.blocks, origin, AccessKind::Store))
     }
 }
 

@@ -14,6 +14,7 @@
 //!   `bar.arrive` only gives), and `mbarrier` arrivals for those who see the phase complete.
 //! - A fence, then an atomic or strong store to a location; an atomic or strong load of that
 //!   location, then a fence. This is what orders blocks among each other.
+//! - Between the blocks of a cluster also its barrier, and arrivals at another block's `mbarrier`.
 //! - The boundary of a launch.
 //!
 //! What it does not see, always on the silent side: a lane that synchronises through memory or an
@@ -36,6 +37,7 @@ pub use clock::BlockClocks;
 pub use sync::LaunchSync;
 
 pub(crate) use entry::MAX_ACTOR;
+pub(crate) use sync::Foreign;
 
 use super::report::AccessKind;
 

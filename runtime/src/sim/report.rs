@@ -44,6 +44,8 @@ pub enum Space {
     Const,
     /// `.param`.
     Param,
+    /// Shared memory of a block of the cluster, named by its rank: `.shared::cluster`.
+    Peer(u32),
 }
 
 /// What a thread did to memory.
@@ -70,6 +72,14 @@ pub struct Touch {
     pub address: u64,
     /// Bytes of the whole access (16 for a vector of four words).
     pub bytes: u32,
+}
+
+impl Touch {
+    fn at_peer(&mut self, rank: u32) {
+        if self.space == Space::Shared {
+            self.space = Space::Peer(rank);
+        }
+    }
 }
 
 /// A range of memory that has an owner: a buffer, a variable.
@@ -127,6 +137,8 @@ pub enum MbarrierProblem {
         /// How many.
         bytes: i64,
     },
+    /// Used by a thread that nothing orders after `mbarrier.init`.
+    InitNotSeen,
 }
 
 /// What is wrong. `P` is how a race names its other party.
@@ -230,10 +242,18 @@ pub enum Fault<P = Other> {
         /// What the copy does to shared memory.
         touch: Touch,
     },
+    /// An access to the shared memory of another block of the cluster that may have exited: nothing
+    /// makes it wait for the access.
+    BlockExited {
+        /// The access.
+        touch: Touch,
+    },
     /// Misuse of an `mbarrier`.
     Mbarrier {
         /// Its address in shared memory.
         address: u64,
+        /// The rank of its block in the cluster, if it is another block's.
+        peer: Option<u32>,
         /// What is wrong with it.
         problem: MbarrierProblem,
     },
@@ -268,8 +288,34 @@ pub struct Waiting {
     pub thread: ThreadId,
     /// Where it waits.
     pub place: Option<Place>,
-    /// For what: "barrier 0", "mbarrier 0x40, phase 2".
-    pub on: String,
+    /// For what.
+    pub on: WaitsFor,
+}
+
+/// What a thread waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WaitsFor {
+    /// A barrier of the block.
+    Barrier(u32),
+    /// The barrier of the cluster.
+    ClusterBarrier,
+    /// Lanes of its warp.
+    Lanes(u32),
+    /// A phase of an `mbarrier`.
+    Mbarrier {
+        /// Its address in shared memory.
+        address: u64,
+        /// The variable that it is in.
+        region: Option<Region>,
+        /// The phase, from 0.
+        phase: u64,
+        /// Arrivals that are missing.
+        arrivals: u32,
+        /// Bytes that are missing.
+        bytes: i64,
+    },
+    /// For nothing: it asks whether something is so, again and again.
+    Nothing,
 }
 
 /// The kind of a [`Fault`], without its data.
@@ -303,6 +349,8 @@ pub enum FaultKind {
     RegisterInFlight,
     /// See [`Fault::UnfinishedCopy`].
     UnfinishedCopy,
+    /// See [`Fault::BlockExited`].
+    BlockExited,
     /// See [`Fault::Mbarrier`].
     Mbarrier,
     /// See [`Fault::Deadlock`].
@@ -335,6 +383,7 @@ impl<P> Fault<P> {
             Fault::MissingWgmmaFence { .. } => FaultKind::MissingWgmmaFence,
             Fault::RegisterInFlight { .. } => FaultKind::RegisterInFlight,
             Fault::UnfinishedCopy { .. } => FaultKind::UnfinishedCopy,
+            Fault::BlockExited { .. } => FaultKind::BlockExited,
             Fault::Mbarrier { .. } => FaultKind::Mbarrier,
             Fault::Deadlock { .. } => FaultKind::Deadlock,
             Fault::StepLimit { .. } => FaultKind::StepLimit,
@@ -355,6 +404,7 @@ impl<P> Fault<P> {
             | Fault::Race { touch, .. }
             | Fault::MissingWait { touch, .. }
             | Fault::MissingProxyFence { touch, .. }
+            | Fault::BlockExited { touch }
             | Fault::UnfinishedCopy { touch } => Some(touch),
             Fault::UninitialisedRegister { .. }
             | Fault::MissingWgmmaFence { .. }
@@ -383,6 +433,7 @@ impl<P> Fault<P> {
             | Fault::MissingWgmmaFence { .. }
             | Fault::RegisterInFlight { .. }
             | Fault::UnfinishedCopy { .. }
+            | Fault::BlockExited { .. }
             | Fault::UninitialisedRegister { .. }
             | Fault::DivergentBarrier { .. }
             | Fault::DivergentSync { .. }
@@ -393,6 +444,40 @@ impl<P> Fault<P> {
             | Fault::Illegal { .. }
             | Fault::Unsupported { .. } => None,
         }
+    }
+
+    /// The same fault of an access to the shared memory of the block with that rank in the cluster,
+    /// found there.
+    pub(crate) fn at_peer(mut self, rank: u32) -> Self {
+        match &mut self {
+            Fault::OutOfBounds { touch, nearest: region }
+            | Fault::Uninitialised { touch, region }
+            | Fault::Race { touch, region, .. } => {
+                touch.at_peer(rank);
+                if let Some(region) = region {
+                    region.name = format!("{} of rank {rank}", region.name);
+                }
+            }
+            Fault::Misaligned { touch }
+            | Fault::MissingWait { touch, .. }
+            | Fault::MissingProxyFence { touch, .. }
+            | Fault::UnfinishedCopy { touch }
+            | Fault::UseAfterFree { touch, .. }
+            | Fault::ReadOnly { touch, .. }
+            | Fault::BlockExited { touch } => touch.at_peer(rank),
+            Fault::Mbarrier { peer, .. } => *peer = Some(rank),
+            Fault::MissingWgmmaFence { .. }
+            | Fault::RegisterInFlight { .. }
+            | Fault::UninitialisedRegister { .. }
+            | Fault::DivergentBarrier { .. }
+            | Fault::DivergentSync { .. }
+            | Fault::Deadlock { .. }
+            | Fault::StepLimit { .. }
+            | Fault::Trap
+            | Fault::Illegal { .. }
+            | Fault::Unsupported { .. } => {}
+        }
+        self
     }
 
     /// The same fault with its other party named by `name`.
@@ -418,7 +503,10 @@ impl<P> Fault<P> {
                 Fault::DivergentBarrier { barrier, arrived, expected, missing, missing_at }
             }
             Fault::DivergentSync { mask, present } => Fault::DivergentSync { mask, present },
-            Fault::Mbarrier { address, problem } => Fault::Mbarrier { address, problem },
+            Fault::BlockExited { touch } => Fault::BlockExited { touch },
+            Fault::Mbarrier { address, peer, problem } => {
+                Fault::Mbarrier { address, peer, problem }
+            }
             Fault::Deadlock { waiting } => Fault::Deadlock { waiting },
             Fault::StepLimit { limit } => Fault::StepLimit { limit },
             Fault::Trap => Fault::Trap,
@@ -509,7 +597,7 @@ impl Launch<'_> {
 }
 
 /// The index with linear position `index` in a box of size `size`, `x` fastest.
-fn unflatten(index: u32, size: [u32; 3]) -> [u32; 3] {
+pub(crate) fn unflatten(index: u32, size: [u32; 3]) -> [u32; 3] {
     let (x, y) = (size[0].max(1), size[1].max(1));
     [index % x, index / x % y, index / x / y]
 }

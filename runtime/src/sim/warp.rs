@@ -9,6 +9,7 @@ use super::asynchrony::Copies;
 use super::block::BlockState;
 use super::bulk::Stores;
 use super::call::Stacks;
+use super::cluster::AtCluster;
 use super::launch::Launch;
 use super::link::frame::file_index;
 use super::memory::{Cache, LocalMemory};
@@ -32,6 +33,8 @@ pub(crate) enum State {
     Meeting { members: u32, anywhere: bool },
     /// A barrier of the block.
     Waiting { barrier: u32 },
+    /// The barrier of the cluster.
+    Cluster,
 }
 
 /// Lanes at one place.
@@ -108,6 +111,7 @@ pub(crate) struct Warp {
     pub(crate) groups: Vec<Group>,
     pub(crate) regs: Registers,
     pub(crate) memory: WarpMemory,
+    pub(crate) cluster: AtCluster,
     /// Lanes that have written each row, for rows that are tracked.
     written: [Vec<u32>; 4],
     turns: u64,
@@ -157,6 +161,7 @@ impl Warp {
             groups: Vec::new(),
             regs: Registers::default(),
             memory,
+            cluster: AtCluster::default(),
             written: Default::default(),
             turns: 0,
             patience: 0,
@@ -166,10 +171,11 @@ impl Warp {
     }
 
     /// Prepares for the first instruction in a block with `threads` threads.
-    pub(crate) fn begin(&mut self, launch: &Launch<'_>, threads: u32, block: [u32; 3]) {
+    pub(crate) fn begin(&mut self, launch: &Launch<'_>, threads: u32, block: u32) {
         let lanes = threads.saturating_sub(self.index * 32).min(32);
         self.existing = u32::MAX.checked_shr(32 - lanes).unwrap_or(0);
         self.exited = 0;
+        self.cluster = AtCluster::default();
         self.groups.clear();
         self.groups.push(Group { pc: 0, mask: self.existing, state: State::Ready, turn: 0 });
         (self.turns, self.patience, self.signals) = (0, 0, 0);
@@ -230,7 +236,8 @@ impl Warp {
         };
         self.turns += 1;
         let Group { pc, mask, .. } = self.groups.swap_remove(index);
-        let others = self.groups.iter().filter(|it| !matches!(it.state, State::Waiting { .. }));
+        let stays = |it: &&Group| matches!(it.state, State::Waiting { .. } | State::Cluster);
+        let others = self.groups.iter().filter(|it| !stays(it));
         let limit = others.map(|it| it.pc).filter(|it| *it > pc).min().unwrap_or(u32::MAX);
         Some(Current { pc, mask, limit })
     }
@@ -322,6 +329,7 @@ impl Warp {
             }
             Action::Access(run) => {
                 if active != 0 {
+                    block.activity = block.activity.wrapping_add(1);
                     run(&mut self.cx(current.pc, block, launch), active)?;
                 }
                 current.pc += 1;
@@ -336,7 +344,12 @@ impl Warp {
         }
     }
 
-    fn cx<'a>(&'a mut self, pc: u32, block: &'a mut BlockState, launch: &'a Launch<'a>) -> Cx<'a> {
+    pub(crate) fn cx<'a>(
+        &'a mut self,
+        pc: u32,
+        block: &'a mut BlockState,
+        launch: &'a Launch<'a>,
+    ) -> Cx<'a> {
         Cx {
             regs: &mut self.regs,
             memory: &mut self.memory,
@@ -380,10 +393,21 @@ impl Warp {
             current.pc += 1;
             return Ok(Next::Continue);
         }
-        if let Action::Signal(run) = action {
+        if let Action::Signal(run) | Action::Ask(run) = action {
+            if matches!(action, Action::Signal(_)) {
+                block.activity = block.activity.wrapping_add(1);
+            }
             run(&mut self.cx(current.pc, block, launch), active)?;
             current.pc += 1;
             return Ok(self.signal(current));
+        }
+        if let Action::ClusterArrive { relaxed, aligned } = action {
+            self.cluster_arrive((*relaxed, *aligned), (current.pc, active), block)?;
+            current.pc += 1;
+            return Ok(Next::Continue);
+        }
+        if !matches!(action, Action::Yield | Action::Switch { .. }) {
+            block.activity = block.activity.wrapping_add(1);
         }
         // The lanes whose guard does not hold go on; the others are the group from here.
         self.push(current.pc + 1, current.mask & !active, State::Ready);
@@ -395,6 +419,11 @@ impl Warp {
                 if released {
                     return Ok(Next::Leave(Stop::Released));
                 }
+            }
+            Action::ClusterWait => {
+                let waits = self.cluster_wait(active, block)?;
+                self.push(current.pc + 1, active & !waits, State::Ready);
+                self.push(current.pc, waits, State::Cluster);
             }
             Action::Switch { index, targets } => self.switch(current, *index, targets)?,
             Action::Call(call) => {
@@ -414,6 +443,8 @@ impl Warp {
             Action::Compute(_)
             | Action::Access(_)
             | Action::Signal(_)
+            | Action::Ask(_)
+            | Action::ClusterArrive { .. }
             | Action::Jump(_)
             | Action::Nothing => unreachable!("`step` executes these"),
         }
@@ -503,7 +534,7 @@ impl Warp {
             State::Meeting { members: theirs, anywhere } => {
                 theirs == members && (group.pc == pc || (anywhere && it.anywhere))
             }
-            State::Ready | State::Waiting { .. } => false,
+            State::Ready | State::Waiting { .. } | State::Cluster => false,
         };
         let met: Vec<Group> = self.groups.iter().copied().filter(meets).collect();
         let present = met.iter().fold(own, |mask, group| mask | group.mask);

@@ -5,10 +5,10 @@ use firesteel_ptx::modifier::{self, AtomOp, Scope, Sem};
 use firesteel_ptx::operand::{Addr, Value};
 use firesteel_ptx::ty::{AtomTy, Ty};
 
-use super::memory::{At, Order, named};
+use super::memory::{At, Order, named, reach};
 use super::{Decoded, Decoder};
 use crate::sim::link::decoder::Sink;
-use crate::sim::memory::Checked;
+use crate::sim::memory::{Access, Checked};
 use crate::sim::num::narrow::{self, Narrow, NarrowMode};
 use crate::sim::num::{Mode, Rounding, double, single};
 use crate::sim::program::Action;
@@ -91,11 +91,26 @@ impl Cx<'_> {
                 global.atomic(cache, actor!(self), width, addresses, mask, (old, f))
             }
             Space::Shared => {
-                let access = crate::sim::memory::Access::scalar(width);
+                let access = Access::scalar(width);
                 self.block.pending.check(AccessKind::Atomic, access, addresses, mask)?;
                 self.block.shared.atomic(actor!(self), width, addresses, mask, (old, f))?;
                 self.note_unfenced(addresses, mask, width);
                 Ok(())
+            }
+            Space::Peer(rank) if rank == self.block.rank => {
+                self.replace(Space::Shared, width, At { addresses, mask }, (old, f))
+            }
+            Space::Peer(rank) => {
+                let (own, access) = (self.block.rank, Access::scalar(width).strong());
+                let reach = reach(AccessKind::Atomic, access, At { addresses, mask });
+                self.in_block(rank, reach, |block, by| {
+                    block.pending.check(AccessKind::Atomic, access, addresses, mask)?;
+                    block.shared.atomic(by, width, addresses, mask, (old, f))?;
+                    if let Some(unfenced) = &mut block.unfenced {
+                        unfenced.note((addresses, mask), width, (own, by));
+                    }
+                    Ok(())
+                })
             }
             Space::Local | Space::Param => {
                 let reason = format!("an atomic operation on {space:?} memory");

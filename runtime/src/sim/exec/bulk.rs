@@ -2,14 +2,14 @@
 
 use firesteel_ptx::isa::*;
 use firesteel_ptx::modifier::{AtomOp, BulkOp};
-use firesteel_ptx::operand::Value;
+use firesteel_ptx::operand::{Addr, Use, Value};
 use firesteel_ptx::ty::{AtomTy, BulkTy, Ty};
 
 use super::atomic;
 use super::memory::access_action;
 use super::{Decoded, Decoder};
-use crate::sim::bulk::{Combine, Load, Piece};
-use crate::sim::memory::Checked;
+use crate::sim::bulk::{Combine, Data, Load, Piece};
+use crate::sim::memory::{Checked, resolve_cluster};
 use crate::sim::num::narrow::Narrow;
 use crate::sim::num::single::MinMax;
 use crate::sim::program::Action;
@@ -20,11 +20,6 @@ use crate::sim::warp::{Cx, actor};
 
 /// Bytes of which addresses and sizes are multiples.
 const PIECE: u64 = 16;
-
-/// What is wanted of a cluster, whose blocks run alone here.
-pub(super) fn cluster() -> Decoded {
-    Err("copies to other blocks of a cluster are not simulated".to_owned())
-}
 
 /// Whether `address` is a multiple of `align`.
 pub(super) fn check_aligned(
@@ -45,30 +40,97 @@ fn check_size(lane: usize, bytes: u64) -> Checked {
         return Ok(());
     }
     let reason = format!("a bulk copy of {bytes} bytes, no multiple of {PIECE}");
-    let fault: Fault<Party> = Fault::Illegal { reason };
-    Err(Violation::boxed(lane, fault))
+    Err(illegal(lane, reason))
+}
+
+fn load(
+    cx: &mut Decoder<'_>,
+    (to, from, barrier): (&Addr, &Addr, &Addr),
+    bytes: &Use,
+    mask: Option<&Use>,
+) -> Decoded {
+    let (to, from) = (cx.address(to)?, cx.address(from)?);
+    let (bytes, barrier) = (cx.value_of(&bytes.0, Ty::U32)?, cx.address(barrier)?);
+    let blocks = mask.map(|it| cx.value_of(&it.0, Ty::U16)).transpose()?;
+    access_action(move |cx, mask| {
+        let (to, from) = (to.load(cx.regs), from.load(cx.regs));
+        let (bytes, barrier) = (bytes.load(cx.regs), barrier.load(cx.regs));
+        let blocks = blocks.map(|it| it.load(cx.regs));
+        Lanes(mask).try_for_each(|lane| {
+            let blocks = blocks.as_ref().map(|it| it[lane]);
+            let at = (to[lane], barrier[lane], blocks);
+            cx.load_bytes(lane, at, (from[lane], bytes[lane]))
+        })
+    })
 }
 
 pub(super) fn cp_async_bulk_load(cx: &mut Decoder<'_>, it: &CpAsyncBulkLoad) -> Decoded {
+    load(cx, (&it.to, &it.from, &it.barrier), &it.bytes, None)
+}
+
+pub(super) fn cp_async_bulk_multicast(cx: &mut Decoder<'_>, it: &CpAsyncBulkMulticast) -> Decoded {
+    load(cx, (&it.to, &it.from, &it.barrier), &it.bytes, Some(&it.mask))
+}
+
+pub(super) fn cp_async_bulk_share(cx: &mut Decoder<'_>, it: &CpAsyncBulkShare) -> Decoded {
     let (to, from) = (cx.address(&it.to)?, cx.address(&it.from)?);
     let (bytes, barrier) = (cx.value_of(&it.bytes.0, Ty::U32)?, cx.address(&it.barrier)?);
     access_action(move |cx, mask| {
         let (to, from) = (to.load(cx.regs), from.load(cx.regs));
         let (bytes, barrier) = (bytes.load(cx.regs), barrier.load(cx.regs));
         Lanes(mask).try_for_each(|lane| {
-            cx.load_bytes(lane, (to[lane], from[lane]), bytes[lane], barrier[lane])
+            cx.share_bytes(lane, (to[lane], barrier[lane]), (from[lane], bytes[lane]))
         })
     })
 }
 
+fn illegal(lane: usize, reason: String) -> Box<Violation> {
+    let fault: Fault<Party> = Fault::Illegal { reason };
+    Violation::boxed(lane, fault)
+}
+
 impl Cx<'_> {
+    /// The ranks of the blocks that a copy goes to, those of a mask if there is one; and where its
+    /// bytes and its `mbarrier` are in each.
+    pub(super) fn targets(
+        &mut self,
+        lane: usize,
+        (to, barrier): (u64, u64),
+        mask: Option<u64>,
+    ) -> Result<(Vec<u32>, u64, u64), Box<Violation>> {
+        let own = self.block.rank;
+        let split = |address| match resolve_cluster(address) {
+            (Space::Peer(rank), address) => (rank, address),
+            (_, address) => (own, address),
+        };
+        let ((rank, to), (counting, barrier)) = (split(to), split(barrier));
+        let Some(mask) = mask else {
+            if rank != counting {
+                let reason =
+                    format!("copies to block {rank} of the cluster, counted in block {counting}");
+                return Err(illegal(lane, reason));
+            }
+            return Ok((vec![rank], to, barrier));
+        };
+        let ranks: Vec<u32> = (0..16).filter(|it| mask >> it & 1 == 1).collect();
+        let size: u32 = self.launch.cluster.iter().product();
+        match ranks.last() {
+            Some(last) if *last < size => Ok((ranks, to, barrier)),
+            Some(last) => {
+                let reason = format!("copies to block {last} of a cluster of {size}");
+                Err(illegal(lane, reason))
+            }
+            None => Err(illegal(lane, "copies to no block of the cluster".to_owned())),
+        }
+    }
+
     fn load_bytes(
         &mut self,
         lane: usize,
-        (to, from): (u64, u64),
-        bytes: u64,
-        barrier: u64,
+        (to, barrier, mask): (u64, u64, Option<u64>),
+        (from, bytes): (u64, u64),
     ) -> Checked {
+        let (targets, to, barrier) = self.targets(lane, (to, barrier), mask)?;
         check_aligned(lane, (AccessKind::AsyncCopy, Space::Shared), to, PIECE)?;
         check_aligned(lane, (AccessKind::Load, Space::Global), from, PIECE)?;
         check_size(lane, bytes)?;
@@ -77,22 +139,38 @@ impl Cx<'_> {
             let (global, cache) = (&self.launch.global, &mut self.memory.cache);
             global.read_bytes(cache, actor!(self), lane, from, &mut data)?;
         }
-        let pieces = vec![(to, bytes as u32)];
-        self.begin_load(lane, barrier, Load { pieces, data })
+        let data = Data::Here(data.into());
+        let load = Load { pieces: vec![(to, bytes as u32)], data };
+        targets
+            .into_iter()
+            .try_for_each(|rank| self.begin_load(lane, (rank, barrier), load.clone()))
     }
-}
 
-pub(super) fn cp_async_bulk_multicast(_: &mut Decoder<'_>, _: &CpAsyncBulkMulticast) -> Decoded {
-    cluster()
-}
-
-pub(super) fn cp_async_bulk_share(_: &mut Decoder<'_>, _: &CpAsyncBulkShare) -> Decoded {
-    cluster()
+    /// A copy from this block's shared memory to that of a block of the cluster.
+    fn share_bytes(
+        &mut self,
+        lane: usize,
+        (to, barrier): (u64, u64),
+        (from, bytes): (u64, u64),
+    ) -> Checked {
+        let (targets, to, barrier) = self.targets(lane, (to, barrier), None)?;
+        check_aligned(lane, (AccessKind::AsyncCopy, Space::Shared), to, PIECE)?;
+        check_aligned(lane, (AccessKind::Load, Space::Shared), from, PIECE)?;
+        check_size(lane, bytes)?;
+        let (rank, bytes) = (self.block.rank, bytes as u32);
+        self.check_async_read(lane, from, bytes)?;
+        let reading = self.begin_reading(lane, std::iter::once((from, bytes)));
+        let data = Data::Block { rank, from, bytes, reading };
+        let load = Load { pieces: vec![(to, bytes)], data };
+        targets
+            .into_iter()
+            .try_for_each(|rank| self.begin_load(lane, (rank, barrier), load.clone()))
+    }
 }
 
 fn store(
     cx: &mut Decoder<'_>,
-    (to, from): (&firesteel_ptx::operand::Addr, &firesteel_ptx::operand::Addr),
+    (to, from): (&Addr, &Addr),
     bytes: &Value,
     combine: Option<Combine>,
 ) -> Decoded {

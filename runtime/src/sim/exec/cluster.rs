@@ -1,61 +1,85 @@
 //! Clusters and grids. PTX ISA, "barrier.cluster", "mapa", "getctarank", "griddepcontrol",
 //! "setmaxnreg".
-//!
-//! Clusters have one block here, so the cluster's barrier is the block's, and there is no other
-//! block's shared memory.
 
 use firesteel_ptx::isa::*;
+use firesteel_ptx::modifier::Sem;
 use firesteel_ptx::ty::{AddressTy, Ty};
 
-use super::map::compute;
 use super::memory::access_action;
 use super::{Decoded, Decoder};
-use crate::sim::block::CLUSTER_BARRIER;
-use crate::sim::link::pool::TRUE;
-use crate::sim::program::{Action, Barrier, Reduction};
+use crate::sim::memory::{SHARED_WINDOW, at_rank, resolve, resolve_cluster};
+use crate::sim::program::Action;
 use crate::sim::race::Party;
-use crate::sim::registers::{File, Lanes};
-use crate::sim::report::{Fault, Violation};
+use crate::sim::registers::Lanes;
+use crate::sim::report::{Fault, Space, Violation};
 
-/// The wait is where the threads meet; to arrive is no more than to be on the way there.
-pub(super) fn cluster_arrive(_: &mut Decoder<'_>, _: &ClusterArrive) -> Decoded {
-    Ok(Action::Nothing)
+pub(super) fn cluster_arrive(_: &mut Decoder<'_>, it: &ClusterArrive) -> Decoded {
+    let (relaxed, aligned) = (it.sem == Some(Sem::Relaxed), it.aligned.is_some());
+    Ok(Action::ClusterArrive { relaxed, aligned })
 }
 
-pub(super) fn cluster_wait(cx: &mut Decoder<'_>, it: &ClusterWait) -> Decoded {
-    Ok(Action::Barrier(Box::new(Barrier {
-        id: cx.pool.constant(File::Word, CLUSTER_BARRIER.into()),
-        count: None,
-        waits: true,
-        aligned: it.aligned.is_some(),
-        pred: (TRUE, 0),
-        reduction: Reduction::None,
-    })))
+pub(super) fn cluster_wait(_: &mut Decoder<'_>, _: &ClusterWait) -> Decoded {
+    Ok(Action::ClusterWait)
+}
+
+fn address_ty(ty: AddressTy) -> Ty {
+    match ty {
+        AddressTy::U32 => Ty::U32,
+        AddressTy::U64 => Ty::U64,
+    }
+}
+
+fn illegal(lane: usize, reason: String) -> Box<Violation> {
+    let fault: Fault<Party> = Fault::Illegal { reason };
+    Violation::boxed(lane, fault)
+}
+
+/// The rank of the block that an address is of, `own` if it says none; and whether the address is
+/// one of shared memory.
+fn rank_of(address: u64, generic: bool, own: u32) -> Option<u32> {
+    let resolve = if generic { resolve } else { resolve_cluster };
+    match resolve(address).0 {
+        Space::Shared => Some(own),
+        Space::Peer(rank) => Some(rank),
+        Space::Global | Space::Local | Space::Const | Space::Param => None,
+    }
 }
 
 pub(super) fn mapa(cx: &mut Decoder<'_>, it: &Mapa) -> Decoded {
-    let ty = match it.ty {
-        AddressTy::U32 => Ty::U32,
-        AddressTy::U64 => Ty::U64,
-    };
-    let (d, a) = (cx.def_any(it.d.0)?, cx.value_of(&it.a.0, ty)?);
-    let rank = cx.value::<u32>(&it.rank.0)?;
+    let (d, a) = (cx.def_any(it.d.0)?, cx.value_of(&it.a.0, address_ty(it.ty))?);
+    let (rank, generic) = (cx.value::<u32>(&it.rank.0)?, it.space.is_none());
     access_action(move |cx, mask| {
-        let ranks = cx.regs.words(rank);
-        if let Some(lane) = Lanes(mask).find(|lane| ranks[*lane] != 0) {
-            let reason = format!("block {} of a cluster of one block", ranks[lane]);
-            let fault: Fault<Party> = Fault::Illegal { reason };
-            return Err(Box::new(Violation { lane: lane as u32, fault }));
+        let (a, ranks) = (a.load(cx.regs), *cx.regs.words(rank));
+        let size: u32 = cx.launch.cluster.iter().product();
+        for lane in Lanes(mask) {
+            if ranks[lane] >= size {
+                let reason = format!("block {} of a cluster of {size}", ranks[lane]);
+                return Err(illegal(lane, reason));
+            }
+            if rank_of(a[lane], generic, 0).is_none() {
+                let reason = format!("{:#x} is no address of shared memory", a[lane]);
+                return Err(illegal(lane, reason));
+            }
         }
-        let a = a.load(cx.regs);
-        d.store(cx.regs, mask, |lane| a[lane]);
+        let window = if generic { SHARED_WINDOW } else { 0 };
+        d.store(cx.regs, mask, |lane| window + at_rank(a[lane] - window, ranks[lane]));
         Ok(())
     })
 }
 
 pub(super) fn getctarank(cx: &mut Decoder<'_>, it: &Getctarank) -> Decoded {
-    let d = cx.def_any(it.d.0)?;
-    compute(move |regs, mask| d.store(regs, mask, |_| 0))
+    let (d, a) = (cx.def_any(it.d.0)?, cx.value_of(&it.a.0, address_ty(it.ty))?);
+    let generic = it.space.is_none();
+    access_action(move |cx, mask| {
+        let (a, own) = (a.load(cx.regs), cx.block.rank);
+        let rank = |lane: usize| rank_of(a[lane], generic, own);
+        if let Some(lane) = Lanes(mask).find(|lane| rank(*lane).is_none()) {
+            let reason = format!("{:#x} is no address of shared memory", a[lane]);
+            return Err(illegal(lane, reason));
+        }
+        d.store(cx.regs, mask, |lane| rank(lane).unwrap_or(own).into());
+        Ok(())
+    })
 }
 
 /// Launches run one after the other, so what a grid depends on is always complete.

@@ -1,11 +1,11 @@
 //! Matrices. PTX ISA, "Warp Level Matrix Multiply-Accumulate Instructions".
 
 use firesteel_ptx::isa::*;
-use firesteel_ptx::modifier::{MmaShape, Space as Named};
+use firesteel_ptx::modifier::{MmaShape, Space};
 use firesteel_ptx::operand::{Addr, Value};
 use firesteel_ptx::ty::{MmaAccTy, MmaTy, Ty};
 
-use super::memory::{At, named};
+use super::memory::{At, Named, named};
 use super::{Decoded, Decoder};
 use crate::sim::link::decoder::{Address, Sink, Source};
 use crate::sim::memory::{Access, Checked};
@@ -42,7 +42,7 @@ fn row_lanes(count: usize) -> u32 {
 
 struct Matrices {
     address: Address,
-    space: Option<crate::sim::report::Space>,
+    space: Named,
     count: usize,
     trans: bool,
 }
@@ -50,7 +50,7 @@ struct Matrices {
 fn matrices(
     cx: &mut Decoder<'_>,
     addr: &Addr,
-    space: Option<Named>,
+    space: Option<Space>,
     (count, trans): (usize, bool),
 ) -> Result<Matrices, String> {
     Ok(Matrices { address: cx.address(addr)?, space: named(space), count, trans })

@@ -1,12 +1,14 @@
 //! Barriers in shared memory. PTX ISA, `mbarrier`.
 
 use firesteel_ptx::isa::*;
-use firesteel_ptx::modifier::{Sem, Space as Named};
+use firesteel_ptx::modifier::{self, Sem};
 use firesteel_ptx::operand::{Addr, SinkDef, Use};
 use firesteel_ptx::ty::Ty;
 
-use super::memory::{At, Order, access_action, named};
+use super::memory::{At, Named, Order, access_action, named};
 use super::{Decoded, Decoder};
+use crate::sim::block::BlockState;
+use crate::sim::cluster::Reach;
 use crate::sim::link::decoder::{Address, Sink};
 use crate::sim::mbarrier::{Mbarrier, Token};
 use crate::sim::memory::Checked;
@@ -19,64 +21,136 @@ use crate::sim::warp::Cx;
 /// The object that an instruction names.
 #[derive(Clone, Copy)]
 struct Object {
-    space: Option<Space>,
+    space: Named,
     address: Address,
+    /// Whether it may be another block's.
+    remote: bool,
 }
 
-fn object(cx: &mut Decoder<'_>, space: Option<Named>, addr: &Addr) -> Result<Object, String> {
-    Ok(Object { space: named(space), address: cx.address(addr)? })
+/// The rank of a block in the cluster, and an address in its shared memory.
+type Place = (u32, u64);
+
+fn object(
+    cx: &mut Decoder<'_>,
+    space: Option<modifier::Space>,
+    addr: &Addr,
+) -> Result<Object, String> {
+    Ok(Object { space: named(space), address: cx.address(addr)?, remote: false })
+}
+
+/// [`object`], perhaps of another block.
+fn any_object(
+    cx: &mut Decoder<'_>,
+    space: Option<modifier::Space>,
+    addr: &Addr,
+) -> Result<Object, String> {
+    Ok(Object { remote: true, ..object(cx, space, addr)? })
 }
 
 fn problem(lane: usize, address: u64, problem: MbarrierProblem) -> Box<Violation> {
-    let fault: Fault<Party> = Fault::Mbarrier { address, problem };
+    let fault: Fault<Party> = Fault::Mbarrier { address, peer: None, problem };
     Box::new(Violation { lane: lane as u32, fault })
 }
 
 impl Cx<'_> {
-    /// Calls `f` with each lane and the address of its object in shared memory.
+    /// Calls `f` with each lane and the place of its object.
     fn each_object(
         &mut self,
         object: Object,
         mask: u32,
-        mut f: impl FnMut(&mut Self, usize, u64) -> Checked,
+        mut f: impl FnMut(&mut Self, usize, Place) -> Checked,
     ) -> Checked {
         let addresses = object.address.load(self.regs);
         self.by_space(object.space, At { addresses: &addresses, mask }, |cx, space, at| {
             for lane in Lanes(at.mask) {
-                let address = at.addresses[lane];
-                cx.check_object(lane, space, address)?;
-                f(cx, lane, address)?;
+                let place = cx.check_object(lane, (space, object.remote), at.addresses[lane])?;
+                f(cx, lane, place)?;
             }
             Ok(())
         })
     }
 
-    fn check_object(&self, lane: usize, space: Space, address: u64) -> Checked {
+    fn check_object(
+        &mut self,
+        lane: usize,
+        (space, remote): (Space, bool),
+        address: u64,
+    ) -> Result<Place, Box<Violation>> {
         let touch = Touch { kind: AccessKind::Atomic, space, address, bytes: 8 };
-        let inside = address.saturating_add(8) <= self.block.shared.len() as u64;
-        let fault: Fault<Party> = match space {
-            Space::Shared if !address.is_multiple_of(8) => Fault::Misaligned { touch },
-            Space::Shared if inside => return Ok(()),
-            _ => Fault::OutOfBounds { touch, nearest: None },
+        let fail = |fault: Fault<Party>| Err(Box::new(Violation { lane: lane as u32, fault }));
+        let rank = match space {
+            Space::Shared => self.block.rank,
+            Space::Peer(rank) if remote || rank == self.block.rank => rank,
+            Space::Peer(_) => {
+                let reason = "asks for the state of another block's mbarrier".to_owned();
+                return fail(Fault::Illegal { reason });
+            }
+            Space::Global | Space::Local | Space::Const | Space::Param => {
+                return fail(Fault::OutOfBounds { touch, nearest: None });
+            }
         };
-        Err(Box::new(Violation { lane: lane as u32, fault }))
+        let size = self.block.of_rank(rank).map_or(0, |it| it.shared.len() as u64);
+        if address.saturating_add(8) > size {
+            return fail(Fault::OutOfBounds { touch, nearest: None });
+        }
+        if !address.is_multiple_of(8) {
+            return fail(Fault::Misaligned { touch });
+        }
+        Ok((rank, address))
     }
 
-    /// Changes the object at `address`.
+    /// Changes the object at a place.
     fn change<T>(
         &mut self,
         lane: usize,
-        address: u64,
+        (rank, address): Place,
         f: impl FnOnce(&mut Mbarrier) -> Result<T, MbarrierProblem>,
     ) -> Result<T, Box<Violation>> {
-        let found = self.block.mbarriers.get_mut(&address);
-        let found = found.ok_or(MbarrierProblem::NotInitialised);
-        found.and_then(f).map_err(|it| problem(lane, address, it))
+        let touch = Touch { kind: AccessKind::Atomic, space: Space::Shared, address, bytes: 8 };
+        let change = |block: &mut BlockState| {
+            let found = block.mbarriers.get_mut(&address);
+            let found = found.ok_or(MbarrierProblem::NotInitialised);
+            found.and_then(f).map_err(|it| problem(lane, address, it))
+        };
+        if rank == self.block.rank {
+            return change(self.block);
+        }
+        let reach = Reach { lane, touch, published: false };
+        self.in_block(rank, reach, |block, _| change(block))
     }
 
-    fn mbarrier_released(&mut self, address: u64) {
-        if let Some(clocks) = &mut self.block.clocks {
-            clocks.mbarrier_arrive(address, self.warp);
+    /// Whether the object is there, and its making is ordered before what the lane does.
+    pub(crate) fn check_made(&mut self, lane: usize, place: Place) -> Checked {
+        let (made, stamp) = self.change(lane, place, |it| Ok(it.made))?;
+        let Some(clocks) = &self.block.clocks else { return Ok(()) };
+        let known = if made.rank() == self.block.rank {
+            clocks.ordered(self.warp * 32 + lane as u32, made.index(), stamp)
+        } else {
+            clocks.mate_ordered(self.warp, made.rank(), made.index() / 32, stamp)
+        };
+        if known {
+            return Ok(());
+        }
+        let mut found = problem(lane, place.1, MbarrierProblem::InitNotSeen);
+        if place.0 != self.block.rank {
+            found.fault = found.fault.at_peer(place.0);
+        }
+        Err(found)
+    }
+
+    /// What the warp did is known to those who see the phase of an object complete.
+    pub(crate) fn mbarrier_released(&mut self, (rank, address): Place) {
+        let (own, warp) = (self.block.rank, self.warp);
+        let Some(clocks) = &mut self.block.clocks else { return };
+        if rank == own {
+            clocks.mbarrier_arrive(address, warp);
+            return;
+        }
+        let given = clocks.give(warp);
+        if let Some(peer) = self.block.peers.get_mut(rank)
+            && let Some(clocks) = &mut peer.clocks
+        {
+            clocks.mbarrier_arrive_from(address, &given);
         }
     }
 }
@@ -85,8 +159,11 @@ pub(super) fn mbarrier_init(cx: &mut Decoder<'_>, it: &MbarrierInit) -> Decoded 
     let (object, count) = (object(cx, it.space, &it.addr)?, cx.value::<u32>(&it.count.0)?);
     access_action(move |cx, mask| {
         let counts = *cx.regs.words(count);
-        cx.each_object(object, mask, |cx, lane, address| {
-            let barrier = Mbarrier::new(counts[lane]).map_err(|it| problem(lane, address, it))?;
+        cx.each_object(object, mask, |cx, lane, (_, address)| {
+            let stamp = cx.block.clocks.as_ref().map_or(0, |it| it.stamp(cx.warp));
+            let made = (cx.origin(lane).thread, stamp);
+            let barrier = Mbarrier::new(counts[lane], made);
+            let barrier = barrier.map_err(|it| problem(lane, address, it))?;
             if cx.block.mbarriers.insert(address, barrier).is_some() {
                 return Err(problem(lane, address, MbarrierProblem::InUse));
             }
@@ -98,7 +175,7 @@ pub(super) fn mbarrier_init(cx: &mut Decoder<'_>, it: &MbarrierInit) -> Decoded 
 pub(super) fn mbarrier_inval(cx: &mut Decoder<'_>, it: &MbarrierInval) -> Decoded {
     let object = object(cx, it.space, &it.addr)?;
     access_action(move |cx, mask| {
-        cx.each_object(object, mask, |cx, lane, address| {
+        cx.each_object(object, mask, |cx, lane, (_, address)| {
             let found = cx.block.mbarriers.remove(&address);
             found.map(drop).ok_or_else(|| problem(lane, address, MbarrierProblem::NotInitialised))
         })
@@ -125,14 +202,12 @@ fn arrival(
     Ok(Action::Signal(Box::new(move |cx, mask| {
         let amounts = amount.map_or([1; 32], |slot| *cx.regs.words(slot));
         let mut tokens = [0; 32];
-        cx.each_object(object, mask, |cx, lane, address| {
-            if !relaxed {
-                cx.mbarrier_released(address);
-            }
+        cx.each_object(object, mask, |cx, lane, place| {
+            cx.check_made(lane, place)?;
             if matches!(kind, Arrival::ExpectBytes) {
-                cx.note_expectation(lane, address);
+                cx.note_expectation(lane, place);
             }
-            let token = cx.change(lane, address, |it| match kind {
+            let token = cx.change(lane, place, |it| match kind {
                 Arrival::Plain => it.arrive(amounts[lane]),
                 Arrival::Drop => it.arrive_drop(amounts[lane]),
                 Arrival::ExpectBytes => {
@@ -140,6 +215,9 @@ fn arrival(
                     it.arrive(1)
                 }
             })?;
+            if !relaxed {
+                cx.mbarrier_released(place);
+            }
             tokens[lane] = token.0;
             Ok(())
         })?;
@@ -155,7 +233,7 @@ fn sink(cx: &Decoder<'_>, state: &SinkDef) -> Result<Option<Sink>, String> {
 }
 
 pub(super) fn mbarrier_arrive(cx: &mut Decoder<'_>, it: &MbarrierArrive) -> Decoded {
-    let (object, state) = (object(cx, it.space, &it.addr)?, sink(cx, &it.state)?);
+    let (object, state) = (any_object(cx, it.space, &it.addr)?, sink(cx, &it.state)?);
     arrival(cx, object, (state, it.count.as_ref()), it.sem, Arrival::Plain)
 }
 
@@ -163,7 +241,7 @@ pub(super) fn mbarrier_arrive_expect_tx(
     cx: &mut Decoder<'_>,
     it: &MbarrierArriveExpectTx,
 ) -> Decoded {
-    let (object, state) = (object(cx, it.space, &it.addr)?, sink(cx, &it.state)?);
+    let (object, state) = (any_object(cx, it.space, &it.addr)?, sink(cx, &it.state)?);
     arrival(cx, object, (state, Some(&it.tx)), it.sem, Arrival::ExpectBytes)
 }
 
@@ -176,17 +254,18 @@ pub(super) fn mbarrier_arrive_no_complete(
 }
 
 pub(super) fn mbarrier_arrive_drop(cx: &mut Decoder<'_>, it: &MbarrierArriveDrop) -> Decoded {
-    let (object, state) = (object(cx, it.space, &it.addr)?, sink(cx, &it.state)?);
+    let (object, state) = (any_object(cx, it.space, &it.addr)?, sink(cx, &it.state)?);
     arrival(cx, object, (state, it.count.as_ref()), it.sem, Arrival::Drop)
 }
 
 pub(super) fn mbarrier_expect_tx(cx: &mut Decoder<'_>, it: &MbarrierExpectTx) -> Decoded {
-    let (object, tx) = (object(cx, it.space, &it.addr)?, cx.value::<u32>(&it.tx.0)?);
+    let (object, tx) = (any_object(cx, it.space, &it.addr)?, cx.value::<u32>(&it.tx.0)?);
     access_action(move |cx, mask| {
         let bytes = *cx.regs.words(tx);
-        cx.each_object(object, mask, |cx, lane, address| {
-            cx.note_expectation(lane, address);
-            cx.change(lane, address, |it| it.expect_bytes(bytes[lane]))
+        cx.each_object(object, mask, |cx, lane, place| {
+            cx.check_made(lane, place)?;
+            cx.note_expectation(lane, place);
+            cx.change(lane, place, |it| it.expect_bytes(bytes[lane]))
         })
     })
 }
@@ -201,14 +280,21 @@ fn test(
 ) -> Decoded {
     let (p, operand) = (cx.def_pred(p)?, cx.value_of(&operand.0, ty)?);
     let order = Order::of(sem.or(Some(Sem::Acquire)));
-    Ok(Action::Signal(Box::new(move |cx, mask| {
+    Ok(Action::Ask(Box::new(move |cx, mask| {
         let operands = operand.load(cx.regs);
         let mut complete = 0;
-        cx.each_object(object, mask, |cx, lane, address| {
-            if !cx.change(lane, address, |it| Ok(ask(*it, operands[lane])))? {
+        cx.each_object(object, mask, |cx, lane, place| {
+            let address = place.1;
+            cx.check_made(lane, place)?;
+            if !cx.change(lane, place, |it| Ok(ask(*it, operands[lane])))? {
                 cx.land_loads(lane, address)?;
             }
-            let done = cx.change(lane, address, |it| Ok(ask(*it, operands[lane])))?;
+            let done = cx.change(lane, place, |it| Ok(ask(*it, operands[lane])))?;
+            if let Some(asked) = &mut cx.block.asked
+                && !done
+            {
+                asked.push((cx.warp * 32 + lane as u32, cx.pc, address));
+            }
             complete |= u32::from(done) << lane;
             if done
                 && order.acquire
@@ -271,9 +357,10 @@ pub(super) fn cp_async_mbarrier_arrive(
     let increment = it.noinc.is_none();
     Ok(Action::Signal(Box::new(move |cx, mask| {
         cx.land_copies(mask, None)?;
-        cx.each_object(object, mask, |cx, lane, address| {
-            cx.mbarrier_released(address);
-            let arrived = cx.change(lane, address, |it| {
+        cx.each_object(object, mask, |cx, lane, place| {
+            cx.check_made(lane, place)?;
+            cx.mbarrier_released(place);
+            let arrived = cx.change(lane, place, |it| {
                 if increment {
                     it.expect_one_more()?;
                 }

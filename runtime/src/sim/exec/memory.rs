@@ -9,12 +9,13 @@ use firesteel_ptx::ty::{Kind, MemTy, Ty};
 use super::map::compute;
 use super::moves::space;
 use super::{Decoded, Decoder};
+use crate::sim::cluster::Reach;
 use crate::sim::link::decoder::{Address, Sink, Source};
 use crate::sim::link::frame::{CALL_PARAMS, Place};
-use crate::sim::memory::{Access, Checked, resolve};
+use crate::sim::memory::{Access, Checked, resolve, resolve_cluster};
 use crate::sim::num::convert::IntType;
 use crate::sim::program::{self, Action};
-use crate::sim::race::Party;
+use crate::sim::race::{Actor, Party};
 use crate::sim::registers::{File, Lanes, Row, Slot, each_lane};
 use crate::sim::report::{AccessKind, Fault, Space, Touch, Violation};
 use crate::sim::warp::{Cx, actor};
@@ -40,6 +41,26 @@ impl Order {
     }
 }
 
+/// How an instruction says which space its addresses are in.
+#[derive(Clone, Copy)]
+pub(super) enum Named {
+    /// Not at all: the addresses are generic.
+    Generic,
+    /// `.shared::cluster`: the addresses say which block.
+    Cluster,
+    /// By its name.
+    Space(Space),
+}
+
+/// The space that an instruction names, if it does.
+pub(super) fn named(named: Option<modifier::Space>) -> Named {
+    match named {
+        None => Named::Generic,
+        Some(modifier::Space::SharedCluster) => Named::Cluster,
+        Some(named) => Named::Space(space(named)),
+    }
+}
+
 /// A row of addresses and the lanes that use them.
 #[derive(Clone, Copy)]
 pub(super) struct At<'a> {
@@ -56,13 +77,15 @@ impl Cx<'_> {
     #[inline(always)]
     pub(super) fn by_space(
         &mut self,
-        named: Option<Space>,
+        named: Named,
         at: At<'_>,
         mut f: impl FnMut(&mut Self, Space, At<'_>) -> Checked,
     ) -> Checked {
-        if let Some(space) = named {
-            return f(self, space, at);
-        }
+        let resolve = match named {
+            Named::Space(space) => return f(self, space, at),
+            Named::Generic => resolve,
+            Named::Cluster => resolve_cluster,
+        };
         let mut rest = at.mask;
         while rest != 0 {
             let first = resolve(at.addresses[rest.trailing_zeros() as usize]).0;
@@ -98,6 +121,16 @@ impl Cx<'_> {
                 let by = actor!(self);
                 self.block.shared.load(by, access, addresses, mask, out)
             }
+            Space::Peer(rank) if rank == self.block.rank => {
+                self.load_from(Space::Shared, access, At { addresses, mask }, out)
+            }
+            Space::Peer(rank) => {
+                let reach = reach(AccessKind::Load, access, At { addresses, mask });
+                self.in_block(rank, reach, |block, by| {
+                    block.pending.check(AccessKind::Load, access, addresses, mask)?;
+                    block.shared.load(by, access, addresses, mask, out)
+                })
+            }
             Space::Local => self.memory.local.load(access, addresses, mask, out),
             Space::Param => self.load_params(access, At { addresses, mask }, out),
         }
@@ -123,6 +156,21 @@ impl Cx<'_> {
                 self.note_unfenced(addresses, mask, access.bytes());
                 Ok(())
             }
+            Space::Peer(rank) if rank == self.block.rank => {
+                self.store_to(Space::Shared, access, At { addresses, mask }, values)
+            }
+            Space::Peer(rank) => {
+                let own = self.block.rank;
+                let reach = reach(AccessKind::Store, access, At { addresses, mask });
+                self.in_block(rank, reach, |block, by| {
+                    block.pending.check(AccessKind::Store, access, addresses, mask)?;
+                    block.shared.store(by, access, addresses, mask, values)?;
+                    if let Some(unfenced) = &mut block.unfenced {
+                        unfenced.note((addresses, mask), access.bytes(), (own, by));
+                    }
+                    Ok(())
+                })
+            }
             Space::Local => self.memory.local.store(access, addresses, mask, values),
             Space::Param => self.store_params(access, At { addresses, mask }, values),
         }
@@ -132,8 +180,8 @@ impl Cx<'_> {
     #[inline(always)]
     pub(super) fn note_unfenced(&mut self, addresses: &Row<u64>, mask: u32, bytes: u32) {
         if let Some(unfenced) = &mut self.block.unfenced {
-            let by = (self.warp, self.pc, self.block.clocks.as_ref());
-            unfenced.note((addresses, mask), bytes, by);
+            let by = Actor { clocks: self.block.clocks.as_ref(), warp: self.warp, pc: self.pc };
+            unfenced.note((addresses, mask), bytes, (self.block.rank, by));
         }
     }
 
@@ -187,24 +235,46 @@ impl Cx<'_> {
         if order.release {
             self.fence();
         }
+        let own = self.block.rank;
         let Some(clocks) = &mut self.block.clocks else { return };
         match space {
+            Space::Peer(rank) if rank != own => {
+                if let Some(given) = clocks.give_fenced(self.warp)
+                    && let Some(peer) = self.block.peers.get_mut(rank)
+                    && let Some(clocks) = &mut peer.clocks
+                {
+                    clocks.publish_from(at.addresses, at.mask, &given);
+                }
+            }
             Space::Global | Space::Const => {
                 clocks.publish(&self.launch.sync, self.warp, at.addresses, at.mask);
             }
-            Space::Shared => clocks.publish_shared(self.warp, at.addresses, at.mask),
+            Space::Shared | Space::Peer(_) => {
+                clocks.publish_shared(self.warp, at.addresses, at.mask);
+            }
             Space::Local | Space::Param => {}
         }
     }
 
     /// After a strong load or an atomic operation: learns what others had fenced.
     pub(super) fn observe(&mut self, order: Order, space: Space, at: At<'_>) {
+        let own = self.block.rank;
         if let Some(clocks) = &mut self.block.clocks {
             match space {
+                Space::Peer(rank) if rank != own => {
+                    if let Some(peer) = self.block.peers.get_mut(rank)
+                        && let Some(published) = &peer.clocks
+                        && let Some(known) = published.published(at.addresses, at.mask)
+                    {
+                        clocks.observe_from(self.warp, &known);
+                    }
+                }
                 Space::Global | Space::Const => {
                     clocks.observe(&self.launch.sync, self.warp, at.addresses, at.mask);
                 }
-                Space::Shared => clocks.observe_shared(self.warp, at.addresses, at.mask),
+                Space::Shared | Space::Peer(_) => {
+                    clocks.observe_shared(self.warp, at.addresses, at.mask);
+                }
                 Space::Local | Space::Param => {}
             }
         }
@@ -220,6 +290,14 @@ impl Cx<'_> {
             None => std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst),
         }
     }
+}
+
+/// An access to the shared memory of another block, whose first lane stands for all.
+pub(super) fn reach(kind: AccessKind, access: Access, at: At<'_>) -> Reach {
+    let lane = at.mask.trailing_zeros() as usize % 32;
+    let (address, bytes) = (at.addresses[lane], access.bytes());
+    let published = access.strong && kind != AccessKind::Load;
+    Reach { lane, touch: Touch { kind, space: Space::Shared, address, bytes }, published }
 }
 
 fn beyond_params(lane: usize, kind: AccessKind, address: u64, access: Access) -> Box<Violation> {
@@ -253,7 +331,7 @@ impl Destination {
 
 /// The parts of a load that do not depend on its number of elements.
 struct Load {
-    space: Option<Space>,
+    space: Named,
     address: Address,
     access: Access,
     order: Order,
@@ -315,7 +393,7 @@ fn load(
     regs: &[Reg],
     ty: MemTy,
     addr: &Addr,
-    (space, order): (Option<Space>, Order),
+    (space, order): (Named, Order),
 ) -> Decoded {
     if let Some(action) = kernel_param(cx, regs, ty, addr, space) {
         return action;
@@ -374,9 +452,10 @@ fn kernel_param(
     regs: &[Reg],
     ty: MemTy,
     addr: &Addr,
-    space: Option<Space>,
+    space: Named,
 ) -> Option<Decoded> {
-    let (Some(Space::Param), Value::Symbol(name, inner), [reg]) = (space, &addr.base, regs) else {
+    let (Named::Space(Space::Param), Value::Symbol(name, inner), [reg]) = (space, &addr.base, regs)
+    else {
         return None;
     };
     let Ok(Place::Fixed(base)) = cx.place(name) else { return None };
@@ -404,16 +483,16 @@ fn kernel_param(
 }
 
 pub(super) fn ld(cx: &mut Decoder<'_>, it: &Ld) -> Decoded {
-    load(cx, &it.d.0, it.ty, &it.addr, (it.space.map(space), Order::of(it.sem)))
+    load(cx, &it.d.0, it.ty, &it.addr, (named(it.space), Order::of(it.sem)))
 }
 
 pub(super) fn ld_nc(cx: &mut Decoder<'_>, it: &LdNc) -> Decoded {
-    load(cx, &it.d.0, it.ty, &it.addr, (Some(Space::Global), Order::of(None)))
+    load(cx, &it.d.0, it.ty, &it.addr, (Named::Space(Space::Global), Order::of(None)))
 }
 
 /// The parts of a store that do not depend on its number of elements.
 struct Store {
-    space: Option<Space>,
+    space: Named,
     address: Address,
     access: Access,
     order: Order,
@@ -445,7 +524,7 @@ impl Store {
 pub(super) fn st(cx: &mut Decoder<'_>, it: &St) -> Decoded {
     let order = Order::of(it.sem);
     let store = Store {
-        space: it.space.map(space),
+        space: named(it.space),
         address: cx.address(&it.addr)?,
         access: shape(it.ty, it.a.0.len(), order),
         order,
@@ -576,9 +655,4 @@ pub(super) fn cp_async_wait(cx: &mut Decoder<'_>, it: &CpAsyncWait) -> Decoded {
 
 pub(super) fn cp_async_wait_all(_: &mut Decoder<'_>, _: &CpAsyncWaitAll) -> Decoded {
     access_action(|cx, mask| cx.land_copies(mask, None))
-}
-
-/// What [`modifier::Space`] is for an atomic operation.
-pub(super) fn named(named: Option<modifier::Space>) -> Option<Space> {
-    named.map(space)
 }

@@ -6,6 +6,7 @@ use firesteel_ptx::operand::{Special, Value};
 use firesteel_ptx::ty::{MovTy, Ty};
 
 use super::map::compute;
+use super::memory::access_action;
 use super::{Decoded, Decoder};
 use crate::sim::link::decoder::{Sink, is_clock};
 use crate::sim::memory::{generic, resolve};
@@ -117,7 +118,7 @@ fn part(bits: u32) -> Ty {
     }
 }
 
-/// The space that an instruction names.
+/// The space that an instruction names; of `.shared::cluster`, that of a variable in it.
 pub(super) fn space(space: modifier::Space) -> Space {
     match space {
         modifier::Space::Shared | modifier::Space::SharedCta | modifier::Space::SharedCluster => {
@@ -148,10 +149,14 @@ pub(super) fn cvta(cx: &mut Decoder<'_>, it: &Cvta) -> Decoded {
 
 pub(super) fn isspacep(cx: &mut Decoder<'_>, it: &Isspacep) -> Decoded {
     let (p, a) = (cx.def_pred(it.p.0)?, cx.value_of(&it.a.0, Ty::U64)?);
-    let want = space(it.space);
-    compute(move |regs, mask| {
-        let a = a.load(regs);
-        let inside = ballot(mask, |lane| resolve(a[lane]).0 == want);
-        regs.set_pred(p, mask, inside);
+    let (want, cluster) = (space(it.space), it.space == modifier::Space::SharedCluster);
+    access_action(move |cx, mask| {
+        let (a, own) = (a.load(cx.regs), cx.block.rank);
+        let inside = ballot(mask, |lane| match resolve(a[lane]).0 {
+            Space::Peer(rank) => want == Space::Shared && (cluster || rank == own),
+            found => found == want,
+        });
+        cx.regs.set_pred(p, mask, inside);
+        Ok(())
     })
 }

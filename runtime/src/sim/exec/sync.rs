@@ -132,7 +132,11 @@ pub(super) fn fence_proxy(_: &mut Decoder<'_>, it: &FenceProxy) -> Decoded {
     }
     access_action(|cx, mask| {
         if let Some(unfenced) = &mut cx.block.unfenced {
-            unfenced.fence(cx.warp, mask, cx.block.clocks.as_ref());
+            let (own, clocks) = (cx.block.rank, cx.block.clocks.as_ref());
+            unfenced.fence(own, (cx.warp, mask), clocks);
+            for peer in cx.block.peers.iter_mut().filter_map(|it| it.unfenced.as_mut()) {
+                peer.fence(own, (cx.warp, mask), clocks);
+            }
         }
         Ok(())
     })

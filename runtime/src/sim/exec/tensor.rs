@@ -3,13 +3,13 @@
 
 use firesteel_ptx::isa::*;
 use firesteel_ptx::modifier::BulkOp;
-use firesteel_ptx::operand::{Addr, TensorAddr};
+use firesteel_ptx::operand::{Addr, TensorAddr, Use};
 use firesteel_ptx::ty::{BulkTy, Ty};
 
-use super::bulk::{check_aligned, cluster, combine};
+use super::bulk::{check_aligned, combine};
 use super::memory::access_action;
 use super::{Decoded, Decoder};
-use crate::sim::bulk::{Combine, Load, Piece};
+use crate::sim::bulk::{Combine, Data, Load, Piece};
 use crate::sim::link::decoder::Source;
 use crate::sim::memory::resolve;
 use crate::sim::program::Action;
@@ -150,7 +150,7 @@ impl Cx<'_> {
                 };
                 bytes.copy_from_slice(found);
             }
-            Space::Shared | Space::Local => {
+            Space::Shared | Space::Peer(_) | Space::Local => {
                 let reason = format!("a tensor map in {space} memory");
                 return Err(illegal(lane, reason));
             }
@@ -198,8 +198,9 @@ impl Cx<'_> {
         &mut self,
         lane: usize,
         from: &Place,
-        (to, barrier): (u64, u64),
+        (to, barrier, mask): (u64, u64, Option<u64>),
     ) -> Result<(), Box<Violation>> {
+        let (targets, to, barrier) = self.targets(lane, (to, barrier), mask)?;
         let found = self.tensor_box(lane, from, (AccessKind::AsyncCopy, to))?;
         let (element, row) = (found.map.element.bytes() as usize, found.row_bytes() as usize);
         let filler = filler(&found.map);
@@ -217,7 +218,10 @@ impl Cx<'_> {
             let lie = found.pieces(to, run.offset, row as u64);
             pieces.extend(lie.map(|(address, bytes)| (address, bytes as u32)));
         }
-        self.begin_load(lane, barrier, Load { pieces, data })
+        let load = Load { pieces, data: Data::Here(data.into()) };
+        targets
+            .into_iter()
+            .try_for_each(|rank| self.begin_load(lane, (rank, barrier), load.clone()))
     }
 
     fn store_box(
@@ -274,22 +278,35 @@ fn element_combine(op: BulkOp, element: Element) -> Result<Combine, String> {
     if fits { combine(op, ty) } else { Err(format!("no reduction {op:?} of {element:?}")) }
 }
 
+fn load(
+    cx: &mut Decoder<'_>,
+    (to, from, barrier): (&Addr, &TensorAddr, &Addr),
+    mask: Option<&Use>,
+) -> Decoded {
+    let (to, from, barrier) = (cx.address(to)?, place(cx, from)?, cx.address(barrier)?);
+    let blocks = mask.map(|it| cx.value_of(&it.0, Ty::U16)).transpose()?;
+    access_action(move |cx, mask| {
+        let (to, barrier) = (to.load(cx.regs), barrier.load(cx.regs));
+        let blocks = blocks.map(|it| it.load(cx.regs));
+        Lanes(mask).try_for_each(|lane| {
+            let blocks = blocks.as_ref().map(|it| it[lane]);
+            cx.load_box(lane, &from, (to[lane], barrier[lane], blocks))
+        })
+    })
+}
+
 pub(super) fn cp_async_bulk_tensor_load(
     cx: &mut Decoder<'_>,
     it: &CpAsyncBulkTensorLoad,
 ) -> Decoded {
-    let (to, from, barrier) = (cx.address(&it.to)?, place(cx, &it.from)?, cx.address(&it.barrier)?);
-    access_action(move |cx, mask| {
-        let (to, barrier) = (to.load(cx.regs), barrier.load(cx.regs));
-        Lanes(mask).try_for_each(|lane| cx.load_box(lane, &from, (to[lane], barrier[lane])))
-    })
+    load(cx, (&it.to, &it.from, &it.barrier), None)
 }
 
 pub(super) fn cp_async_bulk_tensor_multicast(
-    _: &mut Decoder<'_>,
-    _: &CpAsyncBulkTensorMulticast,
+    cx: &mut Decoder<'_>,
+    it: &CpAsyncBulkTensorMulticast,
 ) -> Decoded {
-    cluster()
+    load(cx, (&it.to, &it.from, &it.barrier), Some(&it.mask))
 }
 
 fn store(cx: &mut Decoder<'_>, to: &TensorAddr, from: &Addr, op: Option<BulkOp>) -> Decoded {

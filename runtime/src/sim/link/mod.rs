@@ -110,7 +110,8 @@ fn has_proxies(func: &Function) -> bool {
     func.body.iter().flatten().any(|it| match it {
         Stmt::Inst(inst) => matches!(
             inst.op,
-            Op::CpAsyncBulkStore(_)
+            Op::CpAsyncBulkShare(_)
+                | Op::CpAsyncBulkStore(_)
                 | Op::CpReduceAsyncBulk(_)
                 | Op::CpAsyncBulkTensorStore(_)
                 | Op::CpReduceAsyncBulkTensor(_)

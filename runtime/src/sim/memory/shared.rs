@@ -6,8 +6,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::{Access, Checked, Lanes, each_lane, each_word, try_each_lane};
-use crate::sim::race::shared::{Found, SharedShadow};
-use crate::sim::race::{Actor, Strength};
+use crate::sim::race::shared::{Found, Pass, SharedShadow};
+use crate::sim::race::{Actor, OtherBlock, Strength};
 use crate::sim::report::{AccessKind, Fault, Region, Space, Violation};
 
 /// A variable in shared memory, for reports.
@@ -45,9 +45,14 @@ impl SharedMemory {
 
     /// Makes this the memory of the next block: `bytes` bytes, none of them written.
     pub fn begin_block(&mut self, bytes: usize) {
+        self.begin_ranked(bytes, 0);
+    }
+
+    /// [`Self::begin_block`], of the block with that rank in its cluster.
+    pub(crate) fn begin_ranked(&mut self, bytes: usize, rank: u32) {
         self.bytes.resize(bytes, 0);
         if let Some(shadow) = &mut self.shadow {
-            shadow.begin_block(bytes);
+            shadow.begin_block(bytes, rank);
         }
     }
 
@@ -217,6 +222,19 @@ impl SharedMemory {
                 return Err(self.violation(request, lane, address, Problem::Found(found)));
             }
         }
+        if pass.is_remote() || shadow.has_remote_reads() {
+            let loads = kind == AccessKind::Load;
+            let words = (start / 4..end.div_ceil(4)).map(|word| {
+                let from = start.max(word * 4) - word * 4;
+                let to = end.min(word * 4 + 4) - word * 4;
+                (word, ((1u32 << to) - (1 << from)) as u8)
+            });
+            for (word, part) in words {
+                if let Err(found) = note_remote(shadow, (word, part), lane, &pass, loads) {
+                    return Err(self.violation(request, lane, address, Problem::Found(found)));
+                }
+            }
+        }
         Ok(start..end)
     }
 
@@ -265,6 +283,12 @@ impl SharedMemory {
                 cells[word].read(part as u8, lane, &pass).map_err(|it| (lane, it))
             })
         });
+        let noted = match noted {
+            Ok(()) if pass.is_remote() => {
+                note_all_remote(shadow, (addresses, mask), bytes, &pass, true)
+            }
+            noted => noted,
+        };
         self.noted(noted, request, addresses)
     }
 
@@ -288,6 +312,12 @@ impl SharedMemory {
                 }
             })
         });
+        let noted = match noted {
+            Ok(()) if shadow.has_remote_reads() => {
+                note_all_remote(shadow, (addresses, mask), bytes, &pass, false)
+            }
+            noted => noted,
+        };
         self.noted(noted, request, addresses)
     }
 
@@ -322,6 +352,12 @@ impl SharedMemory {
         Violation::boxed(lane, fault)
     }
 
+    /// The variable that an address is in.
+    pub(crate) fn variable_at(&self, address: u64) -> Option<Region> {
+        let inside = |it: &Region| address - it.base < it.size;
+        self.region(address).filter(|it| address >= it.base && inside(it))
+    }
+
     /// The variable at or nearest below an address, or the whole of it.
     fn region(&self, address: u64) -> Option<Region> {
         let below = self.variables.iter().filter(|it| u64::from(it.offset) <= address);
@@ -332,6 +368,40 @@ impl SharedMemory {
         let size = self.bytes.len() as u64;
         (size != 0).then(|| Region { name: "the block's shared memory".to_owned(), base: 0, size })
     }
+}
+
+/// Notes a read by another block, or checks a write against such reads.
+#[cold]
+fn note_remote(
+    shadow: &mut SharedShadow,
+    (word, part): (usize, u8),
+    lane: usize,
+    pass: &Pass<'_>,
+    loads: bool,
+) -> Result<(), Found> {
+    if !loads {
+        return shadow.check_remote_reads(word, part, lane, pass);
+    }
+    if pass.is_remote() {
+        shadow.note_remote_read(word, part, lane, pass);
+    }
+    Ok(())
+}
+
+/// [`note_remote`] for each word of a warp's access.
+#[cold]
+fn note_all_remote(
+    shadow: &mut SharedShadow,
+    (addresses, mask): (&Lanes, u32),
+    bytes: u32,
+    pass: &Pass<'_>,
+    loads: bool,
+) -> Result<(), (usize, Found)> {
+    try_each_lane(mask, |lane| {
+        each_word(addresses[lane] as usize, bytes, |word, part| {
+            note_remote(shadow, (word, part as u8), lane, pass, loads).map_err(|it| (lane, it))
+        })
+    })
 }
 
 enum Problem {
@@ -356,6 +426,7 @@ fn is_same_store(
     let Found::Race(other) = found else { return false };
     let other_lane = other.thread as usize % 32;
     other.kind == AccessKind::Store
+        && other.block == OtherBlock::Same
         && (other.thread / 32, other.pc) == (by.warp, by.pc)
         && mask >> other_lane & 1 == 1
         && addresses[other_lane] == addresses[lane]

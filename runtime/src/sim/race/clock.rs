@@ -28,6 +28,15 @@ impl VectorClock {
 /// For each lane of a warp, the stamps of the other lanes that happen before it.
 type LaneClocks = [[u32; 32]; 32];
 
+/// A block of a cluster.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mate {
+    /// Linear index in the launch.
+    pub(crate) block: u32,
+    /// Number among all blocks of all launches.
+    pub(crate) actor: u32,
+}
+
 /// What the warps of a running block know of each other. Made anew for each block.
 #[derive(Clone, Debug)]
 pub struct BlockClocks {
@@ -37,6 +46,10 @@ pub struct BlockClocks {
     pub(crate) launch: std::ops::Range<u32>,
     /// Linear index of the block in its launch.
     block: u32,
+    /// The block in its cluster.
+    rank: u32,
+    /// The blocks of its cluster; none if that is this block alone.
+    mates: Arc<[Mate]>,
     warps: usize,
     now: u32,
     /// Accesses up to this stamp happen before everything: set by block-wide barriers.
@@ -62,6 +75,8 @@ impl BlockClocks {
             actor: launch.actor(block),
             launch: launch.actors(),
             block,
+            rank: 0,
+            mates: Arc::new([]),
             warps,
             now: 1,
             floor: 0,
@@ -76,9 +91,44 @@ impl BlockClocks {
         }
     }
 
+    /// The same block as the one with `rank` in a cluster of several: the blocks with these linear
+    /// indices, by rank.
+    pub(crate) fn in_cluster(self, launch: &LaunchSync, rank: u32, blocks: &[u32]) -> BlockClocks {
+        let mate = |block: &u32| Mate { block: *block, actor: launch.actor(*block) };
+        BlockClocks { rank, mates: blocks.iter().map(mate).collect(), ..self }
+    }
+
     /// Linear index of the block in its launch.
     pub fn block(&self) -> u32 {
         self.block
+    }
+
+    /// The block in its cluster.
+    #[inline(always)]
+    pub(crate) fn rank(&self) -> u32 {
+        self.rank
+    }
+
+    /// Whether there are other blocks in its cluster.
+    #[inline(always)]
+    pub(crate) fn has_mates(&self) -> bool {
+        !self.mates.is_empty()
+    }
+
+    /// Linear index of the block of the cluster with that rank.
+    pub(crate) fn block_of(&self, rank: u32) -> u32 {
+        self.mates.get(rank as usize).map_or(self.block, |it| it.block)
+    }
+
+    /// Whether an access of warp `other` of the block with that rank happens before what `warp`
+    /// does next.
+    #[cold]
+    pub(crate) fn mate_ordered(&self, warp: u32, rank: u32, other: u32, stamp: u32) -> bool {
+        if rank == self.rank {
+            return self.warp_ordered(warp, other, stamp);
+        }
+        let mate = self.mates.get(rank as usize);
+        mate.is_some_and(|it| self.foreign_ordered(warp, it.actor, other, stamp))
     }
 
     pub(crate) fn warps(&self) -> usize {
@@ -321,6 +371,80 @@ impl BlockClocks {
     }
 }
 
+/// What the blocks of a cluster tell each other: knowledge leaves a block as [`Foreign`], in which
+/// the block itself has an entry too.
+impl BlockClocks {
+    fn export(&self, clock: &VectorClock) -> Arc<Foreign> {
+        let mut all = clock.foreign.clone();
+        join_foreign(&mut all, Some(&Arc::new(Foreign::one(self.actor, clock.stamps))));
+        all.unwrap_or_default()
+    }
+
+    fn import(&self, known: &Arc<Foreign>) -> VectorClock {
+        let stamps = known.of(self.actor).copied().unwrap_or_default();
+        VectorClock { stamps, foreign: Some(known.clone()) }
+    }
+
+    /// All that `warp` did and knows; its later accesses get a new stamp.
+    pub(crate) fn give(&mut self, warp: u32) -> Arc<Foreign> {
+        let mut clock = VectorClock::default();
+        self.release(warp, &mut clock);
+        self.export(&clock)
+    }
+
+    /// What `warp` knew at its last fence.
+    pub(crate) fn give_fenced(&self, warp: u32) -> Option<Arc<Foreign>> {
+        self.fenced[warp as usize].as_ref().map(|it| self.export(it))
+    }
+
+    /// The stamp of `warp` at its last fence.
+    pub(crate) fn fenced_stamp(&self, warp: u32) -> Option<u32> {
+        self.fenced[warp as usize].as_ref().map(|it| it.stamps[warp as usize])
+    }
+
+    /// `warp` learns what another block gave.
+    pub(crate) fn take(&mut self, warp: u32, known: &Arc<Foreign>) {
+        let clock = self.import(known);
+        self.acquire(warp, &clock);
+    }
+
+    /// All warps of the block met, others with them: they share their fences.
+    pub(crate) fn meet_fenced(&mut self) {
+        self.share_fences(u32::MAX >> (32 - self.warps));
+    }
+
+    /// A thread of another block arrives on the `mbarrier` at `address`.
+    pub(crate) fn mbarrier_arrive_from(&mut self, address: u64, known: &Arc<Foreign>) {
+        let clock = self.import(known);
+        self.mbarriers.entry(address).or_default().join(&clock);
+    }
+
+    /// As [`BlockClocks::publish_shared`], by a warp of another block.
+    pub(crate) fn publish_from(&mut self, addresses: &[u64; 32], mask: u32, known: &Arc<Foreign>) {
+        let clock = self.import(known);
+        for lane in (0..32).filter(|it| mask >> it & 1 == 1) {
+            self.published.entry(addresses[lane]).or_default().join(&clock);
+        }
+    }
+
+    /// What was published at locations of this block's shared memory, for another block.
+    pub(crate) fn published(&self, addresses: &[u64; 32], mask: u32) -> Option<Arc<Foreign>> {
+        let mut all = None;
+        for lane in (0..32).filter(|it| mask >> it & 1 == 1) {
+            if let Some(clock) = self.published.get(&addresses[lane]) {
+                join_foreign(&mut all, Some(&self.export(clock)));
+            }
+        }
+        all
+    }
+
+    /// As [`BlockClocks::observe_shared`], of what another block published.
+    pub(crate) fn observe_from(&mut self, warp: u32, known: &Arc<Foreign>) {
+        let clock = self.import(known);
+        self.pend(warp, &clock);
+    }
+}
+
 /// The lanes of `mask` learn of each other all up to `stamp`, and what each had learnt before.
 fn join_lanes(lanes: &mut LaneClocks, mask: u32, stamp: u32) {
     let members: Vec<usize> = (0..32).filter(|it| mask >> it & 1 == 1).collect();
@@ -421,6 +545,23 @@ mod tests {
         b.fence(0);
         assert!(b.foreign_ordered(0, a.actor, 1, wrote));
         assert!(!b.foreign_ordered(0, a.actor, 1, late));
+    }
+
+    #[test]
+    fn blocks_of_a_cluster_learn_of_each_other_at_an_mbarrier() {
+        let launch = LaunchSync::new(1..3);
+        let of = |rank| BlockClocks::new(&launch, rank, 2).in_cluster(&launch, rank, &[0, 1]);
+        let (mut a, mut b) = (of(0), of(1));
+        let (own, wrote) = (b.stamp(0), a.stamp(1));
+        b.mbarrier_arrive(8, 0);
+        let given = a.give(1);
+        b.mbarrier_arrive_from(8, &given);
+        assert!(!b.mate_ordered(1, 0, 1, wrote));
+        b.mbarrier_observe(8, 1);
+        assert!(b.mate_ordered(1, 0, 1, wrote) && b.mate_ordered(1, 1, 0, own));
+        assert!(!b.mate_ordered(1, 0, 1, a.stamp(1)), "what came after");
+        assert!(!b.mate_ordered(1, 0, 0, 1), "another warp");
+        assert_eq!(b.block_of(0), 0);
     }
 
     /// Every thread fences, the block meets, one thread publishes for all.

@@ -4,6 +4,8 @@
 //! continue from block to block of the worker that owns the memory; what is not above `base`
 //! belongs to an earlier block and counts as absent, so nothing is cleared between blocks.
 
+use std::collections::HashMap;
+
 use super::clock::BlockClocks;
 use super::{Actor, OtherBlock, Party, Strength};
 use crate::sim::report::AccessKind;
@@ -26,15 +28,20 @@ enum Who {
 struct Entry {
     stamp: u32,
     pc: u32,
+    /// The thread, and above its bits the rank of its block in the cluster.
     thread: u16,
     bytes: u8,
     who: Who,
 }
 
+/// Bits of a thread's index in its block.
+const RANK_SHIFT: u32 = 10;
+
 /// The shadow of one word.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Cell {
     write: Entry,
+    /// By threads of the block whose memory it is.
     read: Entry,
     /// Of a [`Who::Warps`] read: which.
     readers: u32,
@@ -49,6 +56,10 @@ pub(crate) struct Cell {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SharedShadow {
     cells: Vec<Cell>,
+    /// Reads by other blocks of the cluster since the last write, by word: one a warp.
+    remote: HashMap<usize, Vec<Entry>>,
+    /// The block in its cluster.
+    rank: u32,
     base: u32,
     /// The highest stamp that this block has used, so that the next block starts above it.
     top: u32,
@@ -62,9 +73,15 @@ pub(crate) struct Pass<'a> {
     /// Entries up to this stamp are of earlier blocks, or before the last block-wide barrier.
     settled: u32,
     stamp: u32,
+    /// Rank of the warp's block in the cluster.
+    rank: u32,
     warp: u32,
     pc: u32,
     strength: Strength,
+    /// By another block of the cluster.
+    remote: bool,
+    /// Whether reads are kept in the cells.
+    kept: bool,
 }
 
 /// What is wrong with an access to a word.
@@ -77,8 +94,11 @@ pub(crate) enum Found {
 }
 
 impl SharedShadow {
-    /// Prepares for the next block of the worker, which has `bytes` of shared memory.
-    pub(crate) fn begin_block(&mut self, bytes: usize) {
+    /// Prepares for the next block of the worker, which has `bytes` of shared memory and that rank
+    /// in its cluster.
+    pub(crate) fn begin_block(&mut self, bytes: usize, rank: u32) {
+        self.rank = rank;
+        self.remote.clear();
         self.base = self.top + 1;
         // Far from the end of u32 even after the longest block.
         if self.base > u32::MAX / 2 {
@@ -96,15 +116,74 @@ impl SharedShadow {
         by: Actor<'a>,
         strength: Strength,
     ) -> (Pass<'a>, &mut [Cell]) {
-        let (mut settled, mut stamp) = (self.base, 0);
+        let (mut settled, mut stamp, mut rank) = (self.base, 0, self.rank);
         if let Some(clocks) = by.clocks {
-            settled = self.base.wrapping_add(clocks.floor());
+            // Stamps of several blocks say nothing of each other.
+            if !clocks.has_mates() {
+                settled = self.base.wrapping_add(clocks.floor());
+            }
+            rank = clocks.rank();
             stamp = self.base.wrapping_add(clocks.stamp(by.warp));
             self.top = self.top.max(self.base.wrapping_add(clocks.now()));
         }
         let Actor { clocks, warp, pc } = by;
-        let pass = Pass { clocks, base: self.base, settled, stamp, warp, pc, strength };
+        let (base, remote) = (self.base, rank != self.rank);
+        // Strong reads are not kept: the atomics that they go with would seem to race with them.
+        let kept = strength == Strength::Weak && !remote;
+        let pass = Pass { clocks, base, settled, stamp, rank, warp, pc, strength, remote, kept };
         (pass, &mut self.cells)
+    }
+
+    /// Notes that a lane of another block reads `bytes` of a word.
+    #[cold]
+    pub(crate) fn note_remote_read(
+        &mut self,
+        word: usize,
+        bytes: u8,
+        lane: usize,
+        pass: &Pass<'_>,
+    ) {
+        if pass.clocks.is_none() || pass.strength == Strength::Strong {
+            return;
+        }
+        let mine = pass.entry(pass.thread(lane), bytes);
+        let entries = self.remote.entry(word).or_default();
+        match entries.iter_mut().find(|it| it.warp_in_cluster() == mine.warp_in_cluster()) {
+            Some(entry) if entry.stamp == mine.stamp => {
+                let same = entry.thread == mine.thread && entry.who == Who::Thread;
+                entry.who = if same { Who::Thread } else { Who::Mixed };
+                entry.bytes |= bytes;
+            }
+            Some(entry) => *entry = mine,
+            None => entries.push(mine),
+        }
+    }
+
+    /// Whether other blocks read what a lane writes, unordered; what they read is covered then.
+    pub(crate) fn check_remote_reads(
+        &mut self,
+        word: usize,
+        bytes: u8,
+        lane: usize,
+        pass: &Pass<'_>,
+    ) -> Result<(), Found> {
+        let (Some(entries), Some(clocks)) = (self.remote.get_mut(&word), pass.clocks) else {
+            return Ok(());
+        };
+        let overlapping = |it: &&Entry| it.bytes & bytes != 0;
+        let thread = pass.thread(lane);
+        let late = |it: &&Entry| !it.precedes(thread, clocks, pass);
+        if let Some(read) = entries.iter().filter(overlapping).find(late) {
+            return Err(Found::Race(read.party(AccessKind::Load, pass)));
+        }
+        entries.retain(|it| it.bytes & !bytes != 0);
+        Ok(())
+    }
+
+    /// Whether other blocks have read anything here.
+    #[inline(always)]
+    pub(crate) fn has_remote_reads(&self) -> bool {
+        !self.remote.is_empty()
     }
 }
 
@@ -120,8 +199,7 @@ impl Cell {
         if self.write.stamp > pass.settled && u32::from(self.write.thread) != thread {
             self.check_write(bytes, thread, clocks, pass)?;
         }
-        if pass.strength == Strength::Strong {
-            // Not noted: the atomics that it goes with would seem to race with it.
+        if !pass.kept {
             return Ok(());
         }
         let read = &self.read;
@@ -185,7 +263,7 @@ impl Cell {
             return Ok(());
         }
         let kind = if self.strong { AccessKind::Atomic } else { AccessKind::Store };
-        Err(Found::Race(write.party(kind)))
+        Err(Found::Race(write.party(kind, pass)))
     }
 
     /// A read that overlaps the write and is not ordered before it.
@@ -203,16 +281,18 @@ impl Cell {
         }
         if read.who != Who::Warps {
             let ordered = read.precedes(thread, clocks, pass);
-            return if ordered { Ok(()) } else { Err(Found::Race(read.party(AccessKind::Load))) };
+            let race = || Found::Race(read.party(AccessKind::Load, pass));
+            return if ordered { Ok(()) } else { Err(race()) };
         }
         // This warp's own reads are among them without their threads: trusted.
-        let others = self.readers & !(1 << pass.warp);
+        let own = if pass.remote { 0 } else { 1 << pass.warp };
+        let (others, stamp) = (self.readers & !own, read.stamp - pass.base);
         let late = |it: &u32| {
-            others >> it & 1 == 1 && !clocks.warp_ordered(pass.warp, *it, read.stamp - pass.base)
+            others >> it & 1 == 1 && !clocks.mate_ordered(pass.warp, read.rank(), *it, stamp)
         };
         let Some(warp) = (0..32).find(late) else { return Ok(()) };
-        let read = Entry { thread: warp as u16 * 32, ..*read };
-        Err(Found::Race(read.party(AccessKind::Load)))
+        let thread = (read.rank() << RANK_SHIFT | warp << 5) as u16;
+        Err(Found::Race(Entry { thread, ..*read }.party(AccessKind::Load, pass)))
     }
 
     /// Adds a read to those of the cell. Reads that happen before it need not be kept: who is
@@ -228,7 +308,7 @@ impl Cell {
         }
         let stamp = read.stamp - pass.base;
         let ordered = match read.who {
-            Who::Thread => clocks.ordered(thread, read.thread.into(), stamp),
+            Who::Thread => read.precedes(thread, clocks, pass),
             Who::Lanes | Who::Mixed => clocks.warp_ordered(pass.warp, read.warp(), stamp),
             Who::Warps => {
                 let readers = self.readers;
@@ -264,7 +344,8 @@ impl Cell {
     #[inline(always)]
     fn join_write(&self, mine: &mut Entry, strong: bool) {
         let old = &self.write;
-        let beside = old.stamp == mine.stamp && old.warp() == mine.warp();
+        let same_warp = old.warp_in_cluster() == mine.warp_in_cluster();
+        let beside = old.stamp == mine.stamp && same_warp;
         if beside && old.bytes & !mine.bytes != 0 && !self.strong && !strong {
             let same = old.thread == mine.thread && old.who == Who::Thread;
             mine.who = if same { Who::Thread } else { Who::Mixed };
@@ -274,9 +355,15 @@ impl Cell {
 }
 
 impl Pass<'_> {
+    /// Whether another block of the cluster accesses the memory.
+    #[inline(always)]
+    pub(crate) fn is_remote(&self) -> bool {
+        self.remote
+    }
+
     #[inline(always)]
     fn thread(&self, lane: usize) -> u32 {
-        self.warp << 5 | lane as u32
+        self.rank << RANK_SHIFT | self.warp << 5 | lane as u32
     }
 
     #[inline(always)]
@@ -286,16 +373,32 @@ impl Pass<'_> {
 }
 
 impl Entry {
+    /// The warp in its block.
     #[inline(always)]
     fn warp(&self) -> u32 {
-        u32::from(self.thread) / 32
+        u32::from(self.thread) >> 5 & 31
     }
 
-    /// Whether the entry's accesses, which are of this block, happen before `thread`'s next.
+    #[inline(always)]
+    fn warp_in_cluster(&self) -> u32 {
+        u32::from(self.thread) >> 5
+    }
+
+    fn rank(&self) -> u32 {
+        u32::from(self.thread) >> RANK_SHIFT
+    }
+
+    /// Whether the entry's accesses, which are of this cluster, happen before `thread`'s next.
     fn precedes(&self, thread: u32, clocks: &BlockClocks, pass: &Pass<'_>) -> bool {
         let stamp = self.stamp - pass.base;
+        if self.rank() != pass.rank {
+            return clocks.mate_ordered(pass.warp, self.rank(), self.warp(), stamp);
+        }
         match self.who {
-            Who::Thread => clocks.ordered(thread, self.thread.into(), stamp),
+            Who::Thread => {
+                let index = |it: u32| it & ((1 << RANK_SHIFT) - 1);
+                clocks.ordered(index(thread), index(self.thread.into()), stamp)
+            }
             // Which lane of this very warp had which byte is not kept: no verdict.
             Who::Mixed if self.warp() == pass.warp => true,
             Who::Lanes | Who::Mixed | Who::Warps => {
@@ -304,8 +407,15 @@ impl Entry {
         }
     }
 
-    fn party(&self, kind: AccessKind) -> Party {
+    fn party(&self, kind: AccessKind, pass: &Pass<'_>) -> Party {
         let several = self.who != Who::Thread;
-        Party { block: OtherBlock::Same, thread: self.thread.into(), several, pc: self.pc, kind }
+        let block = match pass.clocks {
+            Some(clocks) if self.rank() != pass.rank => {
+                OtherBlock::Index(clocks.block_of(self.rank()))
+            }
+            Some(_) | None => OtherBlock::Same,
+        };
+        let thread = u32::from(self.thread) & ((1 << RANK_SHIFT) - 1);
+        Party { block, thread, several, pc: self.pc, kind }
     }
 }

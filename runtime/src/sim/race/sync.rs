@@ -22,6 +22,11 @@ impl Foreign {
         Foreign { blocks: vec![(actor, Arc::new(stamps))] }
     }
 
+    /// Adds what `from` knows to `into`.
+    pub(crate) fn join(into: &mut Option<Arc<Foreign>>, from: Option<&Arc<Foreign>>) {
+        join_foreign(into, from);
+    }
+
     pub(crate) fn of(&self, actor: u32) -> Option<&Stamps> {
         let found = self.blocks.binary_search_by_key(&actor, |it| it.0).ok()?;
         Some(&self.blocks[found].1)

@@ -45,7 +45,23 @@ fn memory_faults() -> Vec<Fault<Party>> {
             writer: party(OtherBlock::Same, store),
         },
         Fault::UnfinishedCopy { touch: touch(AccessKind::AsyncCopy, Space::Shared, 128, 64) },
+        race(shared(store, 256), &tile, party(OtherBlock::Index(6), load)).at_peer(1),
+        Fault::BlockExited { touch: shared(atomic, 8) }.at_peer(1),
     ]
+}
+
+fn spinning(thread: ThreadId) -> Fault<Party> {
+    let bars = Region { name: "shared variable `full`".to_owned(), base: 64, size: 16 };
+    let waits = |arrivals, bytes| WaitsFor::Mbarrier {
+        address: 72,
+        region: Some(bars.clone()),
+        phase: 2,
+        arrivals,
+        bytes,
+    };
+    let waiting = |on| Waiting { thread, place: None, on };
+    let on = [waits(1, 4096), waits(2, 0), WaitsFor::ClusterBarrier, WaitsFor::Lanes(7)];
+    Fault::Deadlock { waiting: on.map(waiting).into() }
 }
 
 fn other_faults() -> Vec<Fault<Party>> {
@@ -58,7 +74,7 @@ fn other_faults() -> Vec<Fault<Party>> {
         missing: Some(thread),
         missing_at,
     };
-    let mbarrier = |problem| Fault::Mbarrier { address: 0x40, problem };
+    let mbarrier = |problem| Fault::Mbarrier { address: 0x40, peer: None, problem };
     vec![
         Fault::UninitialisedRegister { register: "%f3".to_owned() },
         barrier(Some(place.clone())),
@@ -71,11 +87,13 @@ fn other_faults() -> Vec<Fault<Party>> {
         mbarrier(MbarrierProblem::TransactionOverflow),
         mbarrier(MbarrierProblem::TooManyBytes { expected: 64, got: 128 }),
         mbarrier(MbarrierProblem::BytesLeft { bytes: 64 }),
+        mbarrier(MbarrierProblem::InitNotSeen).at_peer(3),
         Fault::MissingWgmmaFence { register: "%f3".to_owned() },
         Fault::RegisterInFlight { register: "%f3".to_owned() },
         Fault::Deadlock {
-            waiting: vec![Waiting { thread, place: Some(place), on: "barrier 1".to_owned() }],
+            waiting: vec![Waiting { thread, place: Some(place), on: WaitsFor::Barrier(1) }],
         },
+        spinning(thread),
         Fault::StepLimit { limit: 1_000_000 },
         Fault::Trap,
         Fault::Illegal { reason: "`shfl` reads lane 7, which is not active".to_owned() },

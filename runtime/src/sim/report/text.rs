@@ -4,7 +4,7 @@ use std::fmt::{Display, Formatter, Result};
 
 use super::{
     AccessKind, Fault, MbarrierProblem, Other, Place, Region, Report, Space, ThreadId, Touch,
-    Waiting,
+    Waiting, WaitsFor,
 };
 
 impl Display for Report {
@@ -49,6 +49,7 @@ impl Display for Space {
             Space::Local => "local",
             Space::Const => "constant",
             Space::Param => "parameter",
+            Space::Peer(rank) => return write!(f, "rank {rank}'s shared"),
         })
     }
 }
@@ -114,6 +115,9 @@ impl Display for Headline<'_> {
                 f.write_str("access to a register of a matrix instruction in flight")
             }
             Fault::UnfinishedCopy { .. } => f.write_str("bulk copy in flight at the block's end"),
+            Fault::BlockExited { touch } => {
+                write!(f, "{} of the memory of a block that may have exited", touch.kind)
+            }
             Fault::Mbarrier { .. } => f.write_str("misuse of an mbarrier"),
             Fault::Deadlock { .. } => f.write_str("deadlock"),
             Fault::StepLimit { .. } => f.write_str("too many instructions"),
@@ -163,8 +167,13 @@ fn facts(f: &mut Formatter<'_>, fault: &Fault) -> Result {
             writeln!(f, "  mask {mask:#010x}, executed by lanes {present:#010x}")?;
             writeln!(f, "  lanes that do not come: {}", Lanes(mask & !present))
         }
-        Fault::Mbarrier { address, problem } => {
-            writeln!(f, "  the mbarrier at shared address {address:#x} {problem}")
+        Fault::BlockExited { touch } => {
+            writeln!(f, "  {touch}")?;
+            writeln!(f, "  that block ends without waiting for it")
+        }
+        Fault::Mbarrier { address, peer, problem } => {
+            let space = peer.map_or(Space::Shared, Space::Peer);
+            writeln!(f, "  the mbarrier at {space} address {address:#x} {problem}")
         }
         Fault::Deadlock { waiting } => waiting.iter().try_for_each(|it| writeln!(f, "  {it}")),
         Fault::StepLimit { limit } => writeln!(f, "  the limit is {limit} a thread"),
@@ -236,6 +245,25 @@ impl Display for Waiting {
     }
 }
 
+impl Display for WaitsFor {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match self {
+            WaitsFor::Barrier(barrier) => write!(f, "barrier {barrier}"),
+            WaitsFor::ClusterBarrier => f.write_str("the barrier of the cluster"),
+            WaitsFor::Lanes(lanes) => write!(f, "lanes {}", Lanes(*lanes)),
+            WaitsFor::Mbarrier { address, region, phase, arrivals, bytes } => {
+                write!(f, "phase {phase} of the mbarrier at shared address {address:#x}")?;
+                if let Some(region) = region {
+                    write!(f, " in {}", region.name)?;
+                }
+                let plural = if *arrivals == 1 { "" } else { "s" };
+                write!(f, ", which lacks {arrivals} arrival{plural} and {bytes} bytes")
+            }
+            WaitsFor::Nothing => f.write_str("nothing"),
+        }
+    }
+}
+
 /// "0 to 3, 8".
 struct Lanes(u32);
 
@@ -277,6 +305,9 @@ impl Display for MbarrierProblem {
             MbarrierProblem::BytesLeft { bytes } => {
                 write!(f, "still expects {bytes} bytes when the block ends")
             }
+            MbarrierProblem::InitNotSeen => {
+                f.write_str("is initialised by a thread that this one has not synchronised with")
+            }
         }
     }
 }
@@ -285,7 +316,9 @@ fn help(fault: &Fault) -> &'static str {
     match fault {
         Fault::OutOfBounds { touch, .. } => match touch.space {
             Space::Global => "compare the index with the length of the slice before the access",
-            Space::Shared => "check the index against the size of the shared array",
+            Space::Shared | Space::Peer(_) => {
+                "check the index against the size of the shared array"
+            }
             Space::Local | Space::Const | Space::Param => {
                 "check the index against the array's size"
             }
@@ -322,6 +355,9 @@ fn help(fault: &Fault) -> &'static str {
         Fault::UnfinishedCopy { .. } => {
             "wait for the copy (`mbarrier` wait, `cp.async.bulk.wait_group`) before the block ends"
         }
+        Fault::BlockExited { .. } => {
+            "let the blocks meet at the cluster's barrier after their last access to each other"
+        }
         Fault::Mbarrier { problem, .. } => mbarrier_help(problem),
         Fault::Deadlock { .. } => "some thread has to arrive where these wait",
         Fault::StepLimit { .. } => "look for a loop that never ends, or raise `step_limit`",
@@ -335,6 +371,9 @@ fn mbarrier_help(problem: &MbarrierProblem) -> &'static str {
     match problem {
         MbarrierProblem::NotInitialised => {
             "let one thread `mbarrier.init` it, then meet at a barrier before its first use"
+        }
+        MbarrierProblem::InitNotSeen => {
+            "after `mbarrier.init` meet at a barrier, at the cluster's if other blocks use it"
         }
         MbarrierProblem::InUse => "`mbarrier.inval` it before the memory gets another use",
         MbarrierProblem::CountOutOfRange { .. } => "the count is from 1 to 1048575",
@@ -353,6 +392,8 @@ fn race_help(touch: &Touch, other: &Other) -> &'static str {
     let atomic = |it: AccessKind| it == AccessKind::Atomic;
     if atomic(touch.kind) || atomic(other.kind) {
         "make both accesses atomic, or put a barrier between them"
+    } else if matches!(touch.space, Space::Peer(_)) {
+        "put a barrier of the cluster between the two accesses"
     } else if touch.space == Space::Shared {
         "put a barrier between the two accesses"
     } else if other.several && other.thread.is_none() {
