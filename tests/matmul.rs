@@ -1,11 +1,15 @@
 //! The matrix products of the kernel library against their definition.
 
+mod epilogue;
+mod layouts;
+mod terms;
+
 use firesteel::Plain;
 use firesteel::e4m3;
 use firesteel::half::{bf16, f16};
 use firesteel_examples::data;
 use firesteel_kernels::matmul::{
-    self, Multiply, Order, Path, Product, matmul, matmul_on, matmul_reference,
+    self, Multiply, Order, OrderA, Path, Product, matmul, matmul_bias, matmul_on, matmul_reference,
 };
 use firesteel_kernels::shape::{Error, Result};
 use firesteel_tests::ptxas;
@@ -75,36 +79,73 @@ impl Element for e4m3 {
 
 /// Multiplies, and compares each element with the bound that the module states.
 fn check<T: Element>(path: Option<Path>, product: &Product) -> Result<()> {
+    check_terms::<T>(path, product, false)
+}
+
+/// As [`check`], perhaps with a bias.
+fn check_terms<T: Element>(path: Option<Path>, product: &Product, with_bias: bool) -> Result<()> {
     let device = crate::device();
-    let [m, n, k] = [product.m, product.n, product.k].map(|it| it as usize);
+    let product = &Product { path, ..*product };
+    let [len_a, len_b, len_c] = lengths(product);
     let of = |seed, len| data::floats(seed, len).into_iter().map(T::of).collect::<Vec<T>>();
-    let (a, b) = (of(1, m * k), of(2, n * k));
-    let (x, y) = (device.alloc_from(&a)?, device.alloc_from(&b)?);
-    // What is not written stays a value that no product has.
-    let mut c = device.alloc_from(&vec![T::out(30_000.0); m * n])?;
-    match path {
-        Some(path) => matmul_on(&device.stream(), path, &mut c, &x, &y, product)?,
-        None => matmul(&device.stream(), &mut c, &x, &y, product)?,
+    let out = |seed, len| data::floats(seed, len).into_iter().map(T::out).collect::<Vec<_>>();
+    let (a, b) = (of(1, len_a), of(2, len_b));
+    // What is not read may be anything, and what is not written stays as it is.
+    let old = if product.beta == 0.0 { vec![T::out(f32::NAN); len_c] } else { out(3, len_c) };
+    let bias = if with_bias { out(4, product.n as usize) } else { Vec::new() };
+    let (x, y, mut c) = (device.alloc_from(&a)?, device.alloc_from(&b)?, device.alloc_from(&old)?);
+    if with_bias {
+        let bias = device.alloc_from(&bias)?;
+        matmul_bias(&device.stream(), &mut c, &x, &y, &bias, product)?;
+    } else {
+        matmul(&device.stream(), &mut c, &x, &y, product)?;
     }
-    let (a, b): (Vec<f64>, Vec<f64>) =
-        (a.into_iter().map(Into::into).collect(), b.into_iter().map(Into::into).collect());
-    let want = matmul_reference(&a, &b, product);
-    let absolute = |x: &[f64]| x.iter().map(|it| it.abs()).collect::<Vec<_>>();
-    let weight = matmul_reference(&absolute(&a), &absolute(&b), product);
-    for (at, (got, (want, weight))) in
-        c.to_host(&device)?.into_iter().zip(want.into_iter().zip(weight)).enumerate()
-    {
-        let allowed =
-            want.abs() * T::HALF_UNIT + weight.abs() * (f64::from(product.k) + 1.0) * T::SUM_UNIT;
-        let got: f64 = got.into();
+    let (a, b, bias) = (doubles(a), doubles(b), doubles(bias));
+    let old = doubles(old);
+    let want = matmul_reference(&old, &a, &b, &bias, product);
+    let bound = bound::<T>([&old, &a, &b, &bias], product);
+    let got = doubles(c.to_host(&device)?);
+    for (at, (got, (want, bound))) in got.into_iter().zip(want.into_iter().zip(bound)).enumerate() {
+        let allowed = want.abs() * T::HALF_UNIT + bound;
         assert!(
-            (got - want).abs() <= allowed,
-            "{path:?} {product:?} at {}, {}: {got} instead of {want}, allowed {allowed:e}",
-            at / n,
-            at % n,
+            (got - want).abs() <= allowed || got.is_nan() && want.is_nan(),
+            "{product:?} with a bias {with_bias}, at {at}: {got} instead of {want}, allowed \
+             {allowed:e}",
         );
     }
     Ok(())
+}
+
+fn doubles<T: Into<f64>>(values: Vec<T>) -> Vec<f64> {
+    values.into_iter().map(Into::into).collect()
+}
+
+/// What sums and terms may lose before they are rounded to the type of C.
+fn bound<T: Element>([old, a, b, bias]: [&[f64]; 4], product: &Product) -> Vec<f64> {
+    let absolute = |x: &[f64]| x.iter().map(|it| it.abs()).collect::<Vec<_>>();
+    let (old, a, b, bias) = (absolute(old), absolute(a), absolute(b), absolute(bias));
+    let product = &product.alpha(product.alpha.abs()).beta(product.beta.abs());
+    let sums = matmul_reference(&old, &a, &b, &[], &product.beta(0.0));
+    let terms = matmul_reference(&old, &a, &b, &bias, product);
+    let is_plain = bias.is_empty() && product.beta == 0.0;
+    let of_terms = if is_plain { 0.0 } else { 3.0 / 16_777_216.0 };
+    let of_sums = (f64::from(product.k) + 1.0) * T::SUM_UNIT;
+    sums.iter().zip(&terms).map(|(sum, term)| sum * of_sums + term * of_terms).collect()
+}
+
+/// The elements that A, B and C take.
+fn lengths(product: &Product) -> [usize; 3] {
+    let &Product { m, n, k, batch, .. } = product;
+    let a = if product.order_a == OrderA::Mk { [m, k] } else { [k, m] };
+    let b = if product.order == Order::Nk { [n, k] } else { [k, n] };
+    let span = |i: usize, [rows, columns]: [u32; 2]| {
+        let row_stride = product.row_strides.map_or(columns, |it| it[i]);
+        let stride = product.batch_strides.map_or(rows * row_stride, |it| it[i]);
+        let is_empty = rows == 0 || columns == 0 || batch == 0;
+        let last = || (batch - 1) * stride + (rows - 1) * row_stride + columns;
+        if is_empty { 0 } else { last() as usize }
+    };
+    [span(0, a), span(1, b), span(2, [m, n])]
 }
 
 /// The shapes: all of the sides on a GPU, a few small ones on the simulator.

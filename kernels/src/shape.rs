@@ -14,6 +14,43 @@ pub enum Error {
         /// Elements given.
         got: usize,
     },
+    /// An operand with strides has too few elements.
+    #[error("`{what}` must have at least {want} elements, got {got}")]
+    Short {
+        /// The operand.
+        what: &'static str,
+        /// The elements from the first to the last.
+        want: usize,
+        /// Elements given.
+        got: usize,
+    },
+    /// Rows are longer than the distance from one to the next.
+    #[error("rows of `{what}` have {want} elements, and begin {got} elements apart")]
+    RowStride {
+        /// The operand.
+        what: &'static str,
+        /// Elements of a row.
+        want: usize,
+        /// Elements from one row to the next.
+        got: usize,
+    },
+    /// The results of a batch share elements.
+    #[error(
+        "{batch} products of {m} x {n} that begin {stride} elements apart, with rows {row_stride} \
+         apart, share elements of `c`\nhelp: begin each behind the one before, or between its rows"
+    )]
+    Overlap {
+        /// Rows of a product.
+        m: usize,
+        /// Columns of a product.
+        n: usize,
+        /// Products.
+        batch: usize,
+        /// Elements from one row to the next.
+        row_stride: usize,
+        /// Elements from one product to the next.
+        stride: usize,
+    },
     /// An operand has more elements than a kernel can count.
     #[error("`{what}` has {got} elements, more than {}\nhelp: split it", u32::MAX)]
     TooLong {
@@ -50,6 +87,14 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// [`Error::Shape`] if it has not.
 pub fn eq(what: &'static str, want: usize, got: usize) -> Result<()> {
     if want == got { Ok(()) } else { Err(Error::Shape { what, want, got }) }
+}
+
+/// `what` must have at least `want` elements.
+///
+/// # Errors
+/// [`Error::Short`] if it has not.
+pub fn at_least(what: &'static str, want: usize, got: usize) -> Result<()> {
+    if want <= got { Ok(()) } else { Err(Error::Short { what, want, got }) }
 }
 
 /// The number of elements as kernels count.

@@ -69,8 +69,12 @@ impl<T> GpuBuffer<T> {
 impl<T: DeviceCopy> GpuBuffer<T> {
     pub(crate) fn alloc(stream: &Stream, len: usize) -> Result<Self> {
         let state = stream.state()?;
-        state.recording().get().forbid("an allocation")?;
-        let address = state.queue.alloc(bytes_of::<T>(len)?)?;
+        let bytes = bytes_of::<T>(len)?;
+        // A buffer of nothing takes nothing of the device.
+        if bytes > 0 {
+            state.recording().get().forbid("an allocation")?;
+        }
+        let address = state.queue.alloc(bytes)?;
         Self::wrap(stream, address, len, true)
     }
 

@@ -1,19 +1,26 @@
-//! Matrix products: `C [m, n] = alpha A [m, k] B`, all row-major, B as `[n, k]` (a layer's weights)
-//! or `[k, n]`.
+//! Matrix products: `C [m, n] = alpha A [m, k] B + bias + beta C`, all row-major, A as `[m, k]` or
+//! `[k, m]`, B as `[n, k]` (a layer's weights) or `[k, n]`; one product or a batch of them, their
+//! rows one after the other or with strides.
 //!
-//! Sums are `f32`, in the order of the hardware (which adds products of `e4m3` with fewer bits); the
-//! result is rounded once to the type of C, that of A and B, of `e4m3` `bf16`. The
-//! error of an element is within `k 2^-23` of the sum of the absolute products (the tensor cores
-//! truncate what they add), and half a unit in the last place of C.
+//! Sums are `f32`, in the order of the hardware (which adds products of `e4m3` with fewer bits); to
+//! them come the bias, a value a column, and `beta C`, also in `f32`, and the result is rounded once
+//! to the type of C, that of A and B, of `e4m3` `bf16`. The error of an element is within
+//! `k 2^-23` of the sum of the absolute products (the tensor cores truncate what they add) and
+//! `3 2^-24` of the absolute terms, and half a unit in the last place of C.
 //!
 //! | path | types | machines | shapes |
 //! | --- | --- | --- | --- |
-//! | [`Path::Wgmma`] | `f16`, `bf16`, `e4m3` | sm_90 | rows of A, B and C of a multiple of 16 bytes; of `e4m3` B `[n, k]` |
-//! | [`Path::Stream`] | `f16`, `bf16` | sm_90 | `m` up to 64, B `[n, k]`, `k` a multiple of 8 |
-//! | [`Path::Mma`] | `f16`, `bf16` | sm_80 | any, B `[n, k]` |
-//! | [`Path::Simt`] | `f32` | sm_70 | any, B `[n, k]` |
+//! | [`Path::Wgmma`] | `f16`, `bf16`, `e4m3` | sm_90 | rows of A, B and C of a multiple of 16 bytes; of `e4m3` A `[m, k]` and B `[n, k]` |
+//! | [`Path::Stream`] | `f16`, `bf16` | sm_90 | `m` up to 64, B `[n, k]`, `k` a multiple of 8; one dense product alone |
+//! | [`Path::Mma`] | `f16`, `bf16` | sm_80 | any, A `[m, k]`, B `[n, k]`; one dense product alone |
+//! | [`Path::Simt`] | `f32` | sm_70 | any |
+//!
+//! The bodies of the kernels are device functions that take what is done with the sums as a closure:
+//! [`wgmma_product`], [`simt_product`].
 
+mod finish;
 mod mma;
+mod product;
 mod simt;
 mod stream;
 mod wgmma;
@@ -21,7 +28,13 @@ mod wgmma;
 use firesteel::prelude::*;
 use firesteel::{L2Promotion, Swizzle, TensorElement, TensorMap, Tiling};
 
-use crate::shape::{self, Error, Result};
+pub use product::{Order, OrderA, Product, matmul_reference};
+pub use simt::simt_product;
+pub use wgmma::{WgmmaArguments, wgmma_product};
+
+#[cfg(doc)]
+use crate::shape::Error;
+use crate::shape::{self, Result};
 
 /// The PTX of every kernel of the family.
 pub fn ptx() -> impl Iterator<Item = &'static str> {
@@ -29,22 +42,15 @@ pub fn ptx() -> impl Iterator<Item = &'static str> {
     let stream = stream::stream_kernel::INSTANCES.iter();
     let mma = mma::mma_kernel::INSTANCES.iter();
     let simt = simt::simt_kernel::INSTANCES.iter();
-    wgmma.chain(stream).chain(mma).chain(simt).map(|kernel| kernel.ptx())
-}
-
-/// How B lies in memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Order {
-    /// Row-major `[n, k]`: each column of B is contiguous, as a layer's weights are.
-    Nk,
-    /// Row-major `[k, n]`.
-    Kn,
+    let finish = finish::finish_kernel::INSTANCES.iter();
+    wgmma.chain(stream).chain(mma).chain(simt).chain(finish).map(|kernel| kernel.ptx())
 }
 
 /// The kernel that multiplies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Path {
-    /// `wgmma` and tensor copies; a block's tile has 128 rows and this many columns: 64, 128 or 256.
+    /// `wgmma` and tensor copies; a block's tile has 128 rows and this many columns: 64, 128 or 256,
+    /// of an A `[k, m]` 128.
     Wgmma(u32),
     /// Reads B once, as fast as memory gives it.
     Stream,
@@ -54,77 +60,10 @@ pub enum Path {
     Simt,
 }
 
-/// What is to be multiplied.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Product {
-    /// Rows of A and C.
-    pub m: u32,
-    /// Columns of B and C.
-    pub n: u32,
-    /// Columns of A, rows of B.
-    pub k: u32,
-    /// How B lies in memory.
-    pub order: Order,
-    /// What the product is multiplied with.
-    pub alpha: f32,
-    /// Whether no kernel that may still run writes B, see [`Product::fixed_b`].
-    pub fixed_b: bool,
-}
-
-impl Product {
-    /// `C [m, n] = A [m, k] B [n, k]ᵀ`.
-    #[must_use]
-    pub const fn new(m: u32, n: u32, k: u32) -> Self {
-        Self { m, n, k, order: Order::Nk, alpha: 1.0, fixed_b: false }
-    }
-
-    /// With B in another order.
-    #[must_use]
-    pub const fn order(self, order: Order) -> Self {
-        Self { order, ..self }
-    }
-
-    /// Multiplied with `alpha`.
-    #[must_use]
-    pub const fn alpha(self, alpha: f32) -> Self {
-        Self { alpha, ..self }
-    }
-
-    /// B is not written by kernels that may still run on the stream, as weights are not: then
-    /// [`Path::Stream`] begins to read it before they end. Of a B that one of them does write, it
-    /// may see the values before.
-    #[must_use]
-    pub const fn fixed_b(self) -> Self {
-        Self { fixed_b: true, ..self }
-    }
-
-    fn lengths(&self) -> [usize; 3] {
-        let of = |rows: u32, columns: u32| rows as usize * columns as usize;
-        [of(self.m, self.k), of(self.n, self.k), of(self.m, self.n)]
-    }
-
-    fn no(&self, path: Path, why: &'static str) -> Error {
-        Error::Path { path, m: self.m, n: self.n, k: self.k, why }
-    }
-}
-
-/// The product in `f64`, from the definition.
-#[must_use]
-pub fn matmul_reference(a: &[f64], b: &[f64], product: &Product) -> Vec<f64> {
-    let [m, n, k] = [product.m, product.n, product.k].map(|it| it as usize);
-    let at = |i: usize, j: usize| match product.order {
-        Order::Nk => b[j * k + i],
-        Order::Kn => b[i * n + j],
-    };
-    let alpha = f64::from(product.alpha);
-    let dot = |row: usize, col: usize| (0..k).map(|i| a[row * k + i] * at(i, col)).sum::<f64>();
-    (0..m * n).map(|it| alpha * dot(it / n, it % n)).collect()
-}
-
 /// The types of which there are products.
 pub trait Multiply: TensorElement + sealed::Launch {}
 
-/// `c = alpha a b`, on the path that is fastest on this device.
+/// `c = alpha a b + beta c`, on the path that is fastest on this device.
 ///
 /// # Errors
 /// If a length differs from the shape, if no path takes shape and device, and what keeps the launch
@@ -136,9 +75,7 @@ pub fn matmul<T: Multiply>(
     b: &GpuBuffer<T>,
     product: &Product,
 ) -> Result<()> {
-    let info = stream.device().info()?;
-    let path = T::choose(product, info.compute_capability, info.multiprocessors);
-    matmul_on(stream, path, c, a, b, product)
+    run(stream, c, a, b, &stream.alloc_uninit(0)?, product)
 }
 
 /// [`matmul`] on a path of the caller's choice.
@@ -153,21 +90,50 @@ pub fn matmul_on<T: Multiply>(
     b: &GpuBuffer<T>,
     product: &Product,
 ) -> Result<()> {
-    let [len_a, len_b, len_c] = product.lengths();
-    shape::eq("a", len_a, a.len())?;
-    shape::eq("b", len_b, b.len())?;
-    shape::eq("c", len_c, c.len())?;
-    if len_c == 0 {
+    matmul(stream, c, a, b, &product.path(path))
+}
+
+/// `c = alpha a b + bias + beta c`, `bias` having a value for each column of C.
+///
+/// # Errors
+/// As [`matmul`].
+pub fn matmul_bias<T: Multiply>(
+    stream: &Stream,
+    c: &mut GpuBuffer<T::Output>,
+    a: &GpuBuffer<T>,
+    b: &GpuBuffer<T>,
+    bias: &GpuBuffer<T::Output>,
+    product: &Product,
+) -> Result<()> {
+    shape::eq("bias", product.n as usize, bias.len())?;
+    run(stream, c, a, b, bias, product)
+}
+
+/// With an empty `bias` if there is none.
+fn run<T: Multiply>(
+    stream: &Stream,
+    c: &mut GpuBuffer<T::Output>,
+    a: &GpuBuffer<T>,
+    b: &GpuBuffer<T>,
+    bias: &GpuBuffer<T::Output>,
+    product: &Product,
+) -> Result<()> {
+    product.check([a.len(), b.len(), c.len()])?;
+    if product.m == 0 || product.n == 0 || product.batch == 0 {
         return Ok(());
     }
-    if product.k == 0 {
-        return Ok(c.clear_on(stream)?);
-    }
     // Kernels count elements in 32 bits.
-    for (what, len) in [("a", len_a), ("b", len_b), ("c", len_c)] {
+    for (what, len) in [("a", a.len()), ("b", b.len()), ("c", c.len())] {
         shape::count(what, len)?;
     }
-    T::launch(stream, path, c, a, b, product)
+    if product.k == 0 {
+        return T::finish(stream, c, &stream.alloc_uninit(0)?, bias, 0, product);
+    }
+    let info = stream.device().info()?;
+    let path = product.path.unwrap_or_else(|| {
+        T::choose(product, !bias.is_empty(), info.compute_capability, info.multiprocessors)
+    });
+    T::launch(stream, path, c, a, b, bias, product)
 }
 
 mod sealed {
@@ -180,39 +146,67 @@ mod sealed {
         /// The type of C.
         type Output: DeviceCopy;
         /// The fastest path for a shape.
-        fn choose(product: &Product, capability: (u32, u32), multiprocessors: u32) -> Path;
-        /// Multiplies; lengths are those of the shape, and nothing is empty.
+        fn choose(
+            product: &Product,
+            has_bias: bool,
+            capability: (u32, u32),
+            multiprocessors: u32,
+        ) -> Path;
+        /// Multiplies; lengths are those of the shape, and nothing but `bias` is empty.
         fn launch(
             stream: &Stream,
             path: Path,
             c: &mut GpuBuffer<Self::Output>,
             a: &GpuBuffer<Self>,
             b: &GpuBuffer<Self>,
+            bias: &GpuBuffer<Self::Output>,
+            product: &Product,
+        ) -> Result<()>;
+        /// Adds `count` dense sums of parts of K and the terms beside the product.
+        fn finish(
+            stream: &Stream,
+            c: &mut GpuBuffer<Self::Output>,
+            parts: &GpuBuffer<f32>,
+            bias: &GpuBuffer<Self::Output>,
+            count: u32,
             product: &Product,
         ) -> Result<()>;
     }
 }
 
 /// The path for 16-bit floats.
-fn choose_half(product: &Product, capability: (u32, u32), multiprocessors: u32) -> Path {
-    let &Product { m, n, k, order, .. } = product;
+fn choose_half(
+    product: &Product,
+    has_bias: bool,
+    capability: (u32, u32),
+    multiprocessors: u32,
+) -> Path {
+    let &Product { m, n, .. } = product;
     // `wgmma` is in no other machine.
-    if capability.0 != 9 || !k.is_multiple_of(8) {
+    if capability.0 != 9 {
         return Path::Mma;
     }
+    let is_plain = product.plain(Path::Stream, has_bias).is_ok();
     // With many rows each tile reads A again, which only few tiles can hide.
-    if stream::takes(product).is_none() && (m <= 32 || n <= stream::ROWS * 4 * multiprocessors) {
+    if is_plain
+        && stream::takes(product).is_none()
+        && (m <= 32 || n <= stream::ROWS * 4 * multiprocessors)
+    {
         return Path::Stream;
     }
-    if !n.is_multiple_of(8) {
-        return if order == Order::Nk { Path::Mma } else { Path::Wgmma(256) };
+    if wgmma::takes::<bf16, bf16>(product) {
+        return wgmma_path(product, multiprocessors);
     }
-    wgmma_path(product, multiprocessors)
+    Path::Mma
 }
 
 /// Wide tiles move less; narrow ones keep every multiprocessor busy.
 fn wgmma_path(product: &Product, multiprocessors: u32) -> Path {
-    let tiles = |cols: u32| product.m.div_ceil(wgmma::ROWS) * product.n.div_ceil(cols);
+    if product.order_a == OrderA::Km {
+        return Path::Wgmma(128);
+    }
+    let tiles =
+        |cols: u32| product.m.div_ceil(wgmma::ROWS) * product.n.div_ceil(cols) * product.batch;
     let busy = |cols: u32| tiles(cols) * 10 >= multiprocessors * 9;
     let cols = [256, 128].into_iter().find(|cols| busy(*cols));
     Path::Wgmma(cols.unwrap_or(64))
@@ -226,8 +220,13 @@ macro_rules! halves {
         impl sealed::Launch for $half {
             type Output = Self;
 
-            fn choose(product: &Product, capability: (u32, u32), multiprocessors: u32) -> Path {
-                choose_half(product, capability, multiprocessors)
+            fn choose(
+                product: &Product,
+                has_bias: bool,
+                capability: (u32, u32),
+                multiprocessors: u32,
+            ) -> Path {
+                choose_half(product, has_bias, capability, multiprocessors)
             }
 
             fn launch(
@@ -236,14 +235,32 @@ macro_rules! halves {
                 c: &mut GpuBuffer<Self>,
                 a: &GpuBuffer<Self>,
                 b: &GpuBuffer<Self>,
+                bias: &GpuBuffer<Self>,
                 product: &Product,
             ) -> Result<()> {
                 match path {
-                    Path::Wgmma(cols) => wgmma::$half(stream, cols, c, a, b, product),
-                    Path::Stream => stream::$half(stream, c, a, b, product),
-                    Path::Mma => mma::$half(stream, c, a, b, product),
+                    Path::Wgmma(cols) => wgmma::$half(stream, cols, c, a, b, bias, product),
+                    Path::Stream => {
+                        product.plain(path, !bias.is_empty())?;
+                        stream::$half(stream, c, a, b, product)
+                    }
+                    Path::Mma => {
+                        product.plain(path, !bias.is_empty())?;
+                        mma::$half(stream, c, a, b, product)
+                    }
                     Path::Simt => Err(product.no(path, "it multiplies `f32`")),
                 }
+            }
+
+            fn finish(
+                stream: &Stream,
+                c: &mut GpuBuffer<Self>,
+                parts: &GpuBuffer<f32>,
+                bias: &GpuBuffer<Self>,
+                count: u32,
+                product: &Product,
+            ) -> Result<()> {
+                finish::$half(stream, c, parts, bias, count, product)
             }
         }
     )*};
@@ -256,7 +273,7 @@ impl Multiply for f32 {}
 impl sealed::Launch for f32 {
     type Output = Self;
 
-    fn choose(_: &Product, _: (u32, u32), _: u32) -> Path {
+    fn choose(_: &Product, _: bool, _: (u32, u32), _: u32) -> Path {
         Path::Simt
     }
 
@@ -266,14 +283,26 @@ impl sealed::Launch for f32 {
         c: &mut GpuBuffer<Self>,
         a: &GpuBuffer<Self>,
         b: &GpuBuffer<Self>,
+        bias: &GpuBuffer<Self>,
         product: &Product,
     ) -> Result<()> {
         match path {
-            Path::Simt => simt::f32(stream, c, a, b, product),
+            Path::Simt => simt::f32(stream, c, a, b, bias, product),
             Path::Wgmma(_) | Path::Stream | Path::Mma => {
                 Err(product.no(path, "it multiplies 16-bit floats"))
             }
         }
+    }
+
+    fn finish(
+        stream: &Stream,
+        c: &mut GpuBuffer<Self>,
+        parts: &GpuBuffer<Self>,
+        bias: &GpuBuffer<Self>,
+        count: u32,
+        product: &Product,
+    ) -> Result<()> {
+        finish::f32(stream, c, parts, bias, count, product)
     }
 }
 
@@ -282,7 +311,7 @@ impl Multiply for e4m3 {}
 impl sealed::Launch for e4m3 {
     type Output = bf16;
 
-    fn choose(product: &Product, _: (u32, u32), multiprocessors: u32) -> Path {
+    fn choose(product: &Product, _: bool, _: (u32, u32), multiprocessors: u32) -> Path {
         wgmma_path(product, multiprocessors)
     }
 
@@ -292,14 +321,26 @@ impl sealed::Launch for e4m3 {
         c: &mut GpuBuffer<bf16>,
         a: &GpuBuffer<Self>,
         b: &GpuBuffer<Self>,
+        bias: &GpuBuffer<bf16>,
         product: &Product,
     ) -> Result<()> {
         match path {
-            Path::Wgmma(cols) => wgmma::e4m3(stream, cols, c, a, b, product),
+            Path::Wgmma(cols) => wgmma::e4m3(stream, cols, c, a, b, bias, product),
             Path::Stream | Path::Mma | Path::Simt => {
                 Err(product.no(path, "8-bit floats are for `wgmma`"))
             }
         }
+    }
+
+    fn finish(
+        stream: &Stream,
+        c: &mut GpuBuffer<bf16>,
+        parts: &GpuBuffer<f32>,
+        bias: &GpuBuffer<bf16>,
+        count: u32,
+        product: &Product,
+    ) -> Result<()> {
+        finish::bf16(stream, c, parts, bias, count, product)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use firesteel::prelude::*;
 
-use super::{Order, Path, Product};
+use super::{Order, OrderA, Product};
 use crate::shape::Result;
 
 #[gpu_const]
@@ -14,84 +14,116 @@ const DEPTH: u32 = 16;
 #[gpu_const]
 const PITCH: u32 = 132;
 
-/// Four elements of a row along K, zeros outside of the matrix.
+/// A thread's four neighbours number `i` of 128 rows of a factor and 16 steps along K, zeros outside
+/// of the matrix. They are neighbours along K, or along the rows if `ACROSS`; unless `WIDE`, they
+/// come one by one, from wherever the strides of rows and of K say.
 #[gpu_fn]
-fn quad<const WIDE: bool>(x: &[f32], (row, rows): (u32, u32), (at, k): (u32, u32)) -> f32x4 {
+fn fetch<const WIDE: bool, const ACROSS: bool>(
+    x: &[f32],
+    (from, row_stride, k_stride): (u32, u32, u32),
+    (first, rows): (u32, u32),
+    (first_step, k): (u32, u32),
+    i: u32,
+) -> f32x4 {
+    let thread = thread_idx_x();
     let mut quad = f32x4::splat(0.0);
-    if WIDE {
+    if WIDE && ACROSS {
+        let (row, at) = (first + thread % 32 * 4, first_step + thread / 32 + i * 8);
         if row < rows && at < k {
-            quad = load_vec4(x, row * k + at);
+            quad = load_vec4(x, from + at * k_stride + row);
         }
     } else {
-        #[unroll]
-        for i in 0..4u32 {
-            if row < rows && at + i < k {
-                quad[i] = x[row * k + at + i];
+        let (row, at) = (first + thread / 4 + i * 64, first_step + thread % 4 * 4);
+        if WIDE {
+            if row < rows && at < k {
+                quad = load_vec4(x, from + row * row_stride + at);
+            }
+        } else {
+            #[unroll]
+            for e in 0..4u32 {
+                if row < rows && at + e < k {
+                    quad[e] = x[from + row * row_stride + (at + e) * k_stride];
+                }
             }
         }
     }
     quad
 }
 
-/// `c = alpha a bᵀ`; `WIDE` says that rows begin at multiples of 16 bytes.
-#[gpu_kernel(
-    block_size = 256,
-    arch = "sm_70",
-    min_blocks = 2,
-    unchecked,
-    instances(WIDE = [true, false])
-)]
-pub(super) fn simt_kernel<const WIDE: bool>(
+/// Puts them where steps along K are rows.
+#[gpu_fn]
+fn stow<const ACROSS: bool>(tile: &mut [f32], base: u32, quad: f32x4, i: u32) {
+    let thread = thread_idx_x();
+    if ACROSS {
+        store_vec4(tile, base + (thread / 32 + i * 8) * PITCH + thread % 32 * 4, quad);
+    } else {
+        #[unroll]
+        for e in 0..4u32 {
+            tile[base + (thread % 4 * 4 + e) * PITCH + thread / 4 + i * 64] = quad[e];
+        }
+    }
+}
+
+/// `c = epilogue(a b) + beta c` for the tile of 128 by 128 that is this block's.
+///
+/// A block of 256 threads computes a tile; there are `m.div_ceil(128) * n.div_ceil(128)` for each
+/// matrix of the batch. `epilogue` takes a sum, its row and its column. C is not read if `beta` is
+/// 0.
+///
+/// `a`, `b` and `c` come with elements from a matrix of the batch to the next, from a row to the
+/// next, and (of the factors) from a step along K to the next. With `WIDE`, neighbours are read and
+/// written four at a time: along K, or along rows of A with `KM` and columns of B with `KN`.
+#[gpu_fn]
+pub fn simt_product<const WIDE: bool, const KM: bool, const KN: bool>(
     a: &[f32],
     b: &[f32],
     c: &mut [f32],
-    m: u32,
-    n: u32,
-    k: u32,
-    alpha: f32,
+    (m, n, k): (u32, u32, u32),
+    (a_matrix, a_row, a_step): (u32, u32, u32),
+    (b_matrix, b_column, b_step): (u32, u32, u32),
+    (c_matrix, c_row): (u32, u32),
+    beta: f32,
+    epilogue: impl Fn(f32, u32, u32) -> f32,
 ) {
     let left = shared_mem![f32; 2 * DEPTH * PITCH];
     let right = shared_mem![f32; 2 * DEPTH * PITCH];
     let (row_tiles, col_tiles) = (m.div_ceil(TILE), n.div_ceil(TILE));
-    let number = block_idx_x();
+    let batch = block_idx_x() / (row_tiles * col_tiles);
+    let number = block_idx_x() % (row_tiles * col_tiles);
     let group_tiles = 8 * col_tiles;
     let first = number / group_tiles * 8;
     let rows = (row_tiles - first).min(8);
     let inside = number % group_tiles;
     let (row0, col0) = ((first + inside % rows) * TILE, inside / rows * TILE);
     let thread = thread_idx_x();
-    // Two rows of four elements along K for each factor.
-    let (load_row, load_step) = (thread / 4, thread % 4 * 4);
     // A warp computes 32 by 64: lanes 4 by 8, each 8 by 8 in halves of four.
     let (warp, lane) = (thread / 32, thread % 32);
     let (row, col) = (warp / 2 * 32 + lane / 8 * 4, warp % 2 * 64 + lane % 8 * 4);
     let steps = k.div_ceil(DEPTH);
+    let (a_at, b_at) = ((batch * a_matrix, a_row, a_step), (batch * b_matrix, b_column, b_step));
     let zero = f32x4::splat(0.0);
     let mut x = [zero; 2];
     let mut y = [zero; 2];
     let mut sums = [[0.0f32; 8]; 8];
     #[unroll]
     for i in 0..2u32 {
-        x[i] = quad::<WIDE>(a, (row0 + load_row + i * 64, m), (load_step, k));
-        y[i] = quad::<WIDE>(b, (col0 + load_row + i * 64, n), (load_step, k));
+        x[i] = fetch::<WIDE, KM>(a, a_at, (row0, m), (0, k), i);
+        y[i] = fetch::<WIDE, KN>(b, b_at, (col0, n), (0, k), i);
     }
     let mut buffer = 0u32;
     for step in 0..steps {
         let base = buffer * (DEPTH * PITCH);
         #[unroll]
         for i in 0..2u32 {
-            #[unroll]
-            for p in 0..4u32 {
-                left[base + (load_step + p) * PITCH + load_row + i * 64] = x[i][p];
-                right[base + (load_step + p) * PITCH + load_row + i * 64] = y[i][p];
-            }
+            stow::<KM>(left, base, x[i], i);
+            stow::<KN>(right, base, y[i], i);
         }
         bar_sync();
-        let at = (step + 1) * DEPTH + load_step;
+        let next = (step + 1) * DEPTH;
         #[unroll]
         for i in 0..2u32 {
-            x[i] = quad::<WIDE>(a, (row0 + load_row + i * 64, m), (at, k));
-            y[i] = quad::<WIDE>(b, (col0 + load_row + i * 64, n), (at, k));
+            x[i] = fetch::<WIDE, KM>(a, a_at, (row0, m), (next, k), i);
+            y[i] = fetch::<WIDE, KN>(b, b_at, (col0, n), (next, k), i);
         }
         #[unroll]
         for p in 0..DEPTH {
@@ -121,23 +153,32 @@ pub(super) fn simt_kernel<const WIDE: bool>(
         #[unroll]
         for half in 0..2u32 {
             let at_col = col0 + col + half * 32;
-            let j = half * 4;
-            let at = at_row * n + at_col;
+            let at = batch * c_matrix + at_row * c_row + at_col;
             if WIDE {
                 if at_row < m && at_col < n {
-                    let quad = f32x4::new(
-                        sums[i][j] * alpha,
-                        sums[i][j + 1] * alpha,
-                        sums[i][j + 2] * alpha,
-                        sums[i][j + 3] * alpha,
-                    );
+                    let mut quad = f32x4::splat(0.0);
+                    #[unroll]
+                    for e in 0..4u32 {
+                        quad[e] = epilogue(sums[i][half * 4 + e], at_row, at_col + e);
+                    }
+                    if beta != 0.0 {
+                        let old = load_vec4(c, at);
+                        #[unroll]
+                        for e in 0..4u32 {
+                            quad[e] += beta * old[e];
+                        }
+                    }
                     store_vec4(c, at, quad);
                 }
             } else {
                 #[unroll]
                 for e in 0..4u32 {
                     if at_row < m && at_col + e < n {
-                        c[at + e] = sums[i][j + e] * alpha;
+                        let mut value = epilogue(sums[i][half * 4 + e], at_row, at_col + e);
+                        if beta != 0.0 {
+                            value += beta * c[at + e];
+                        }
+                        c[at + e] = value;
                     }
                 }
             }
@@ -145,25 +186,106 @@ pub(super) fn simt_kernel<const WIDE: bool>(
     }
 }
 
+/// `c = alpha a b + bias + beta c`, without a bias if it is empty.
+#[gpu_kernel(
+    block_size = 256,
+    arch = "sm_70",
+    min_blocks = 2,
+    unchecked,
+    instances(
+        (WIDE = true, KM = false, KN = false),
+        (WIDE = true, KM = false, KN = true),
+        (WIDE = true, KM = true, KN = false),
+        (WIDE = true, KM = true, KN = true),
+        (WIDE = false, KM = false, KN = false)
+    )
+)]
+pub(super) fn simt_kernel<const WIDE: bool, const KM: bool, const KN: bool>(
+    a: &[f32],
+    b: &[f32],
+    bias: &[f32],
+    c: &mut [f32],
+    m: u32,
+    n: u32,
+    k: u32,
+    a_matrix: u32,
+    a_row: u32,
+    a_step: u32,
+    b_matrix: u32,
+    b_column: u32,
+    b_step: u32,
+    c_matrix: u32,
+    c_row: u32,
+    alpha: f32,
+    beta: f32,
+) {
+    let has_bias = bias.len() != 0;
+    simt_product::<WIDE, KM, KN>(
+        a,
+        b,
+        c,
+        (m, n, k),
+        (a_matrix, a_row, a_step),
+        (b_matrix, b_column, b_step),
+        (c_matrix, c_row),
+        beta,
+        |x, _, col| {
+            let mut value = x * alpha;
+            if has_bias {
+                value += bias[col];
+            }
+            value
+        },
+    );
+}
+
 pub(super) fn f32(
     stream: &Stream,
     c: &mut GpuBuffer<f32>,
     a: &GpuBuffer<f32>,
     b: &GpuBuffer<f32>,
+    bias: &GpuBuffer<f32>,
     product: &Product,
 ) -> Result<()> {
-    let &Product { m, n, k, order, alpha, .. } = product;
-    if order != Order::Nk {
-        return Err(product.no(Path::Simt, "B must be `[n, k]`"));
-    }
-    let config = LaunchConfig::new([m.div_ceil(TILE) * n.div_ceil(TILE), 1, 1]);
-    if k.is_multiple_of(4) && n.is_multiple_of(4) {
-        // SAFETY: The buffers have the product's lengths, and every index is compared with its
-        // shape.
-        unsafe { simt_kernel::launch_on::<true>(stream, config, a, b, c, m, n, k, alpha)? };
-    } else {
-        // SAFETY: As above.
-        unsafe { simt_kernel::launch_on::<false>(stream, config, a, b, c, m, n, k, alpha)? };
+    let &Product { m, n, k, alpha, beta, order_a, order, batch, .. } = product;
+    let (of_a, of_b, of_c) = (product.a(), product.b(), product.c());
+    let steps = |across: bool, stride: u32| if across { (1, stride) } else { (stride, 1) };
+    let (a_row, a_step) = steps(order_a == OrderA::Km, of_a.row_stride);
+    let (b_column, b_step) = steps(order == Order::Kn, of_b.row_stride);
+    // Lengths fit in 32 bits, and so does every stride that is used.
+    let [a_matrix, b_matrix, c_matrix] = [of_a, of_b, of_c].map(|it| it.stride as u32);
+    let wide = [of_a, of_b, of_c].iter().all(|it| it.is_aligned(4) && it.columns.is_multiple_of(4));
+    let config = LaunchConfig::new([batch * m.div_ceil(TILE) * n.div_ceil(TILE), 1, 1]);
+    let launch = match (wide, order_a, order) {
+        (false, _, _) => simt_kernel::launch_on::<false, false, false>,
+        (true, OrderA::Mk, Order::Nk) => simt_kernel::launch_on::<true, false, false>,
+        (true, OrderA::Mk, Order::Kn) => simt_kernel::launch_on::<true, false, true>,
+        (true, OrderA::Km, Order::Nk) => simt_kernel::launch_on::<true, true, false>,
+        (true, OrderA::Km, Order::Kn) => simt_kernel::launch_on::<true, true, true>,
+    };
+    // SAFETY: The buffers have the product's lengths, and every index is compared with its shape.
+    unsafe {
+        launch(
+            stream,
+            config,
+            a,
+            b,
+            bias,
+            c,
+            m,
+            n,
+            k,
+            a_matrix,
+            a_row,
+            a_step,
+            b_matrix,
+            b_column,
+            b_step,
+            c_matrix,
+            of_c.row_stride,
+            alpha,
+            beta,
+        )?;
     }
     Ok(())
 }

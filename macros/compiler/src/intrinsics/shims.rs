@@ -184,10 +184,20 @@ fn generics(row: &'static Row) -> TokenStream {
         if *class == Class::ConstU8 {
             return quote!(const #ident: u8);
         }
-        // rustc sees both branches of a constant `if`, so what only some factors have must be
+        // rustc sees both branches of a constant `if`, so what only some elements have must be
         // there for all; the compiler checks the class of the row where it is reached.
-        let wide = row.op == Op::TileMn && *class == Class::Half;
-        let class = if wide { &Class::WgmmaFactor } else { class };
+        let class = match (row.op, class) {
+            (Op::TileMn, Class::Half) => &Class::WgmmaFactor,
+            (
+                Op::StmatrixX4
+                | Op::StmatrixX4Trans
+                | Op::LdmatrixATrans
+                | Op::LdmatrixBTrans
+                | Op::LdmatrixB2Trans,
+                Class::Half,
+            ) => &Class::MatrixElem,
+            _ => class,
+        };
         let bound = format_ident!("{}", class.name());
         let lanes = row.params.iter().map(|(_, ty)| *ty).chain([row.ret]);
         let lanes = lanes.filter_map(SigTy::parse).find_map(|ty| match ty {
