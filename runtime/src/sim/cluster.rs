@@ -18,7 +18,7 @@ use super::memory::Checked;
 use super::race::{Actor, Foreign};
 use super::report::{Fault, FaultKind, Space, Touch, Violation};
 use super::stuck::Quiet;
-use super::warp::{Cx, Failure, State, Warp};
+use super::warp::{Cx, Failure, Group, State, Warp};
 
 /// The most blocks that a cluster may have on any device.
 pub(crate) const MAX_BLOCKS: u64 = 16;
@@ -129,15 +129,22 @@ impl Warp {
         Ok(())
     }
 
-    /// The lanes of `mask` wait at the barrier of the cluster; gives those that must.
+    /// The lanes of `mask` wait at the barrier of the cluster; gives those that must. Those of a
+    /// warp come from one place if the instruction is aligned.
     pub(crate) fn cluster_wait(
         &mut self,
-        mask: u32,
+        aligned: bool,
+        (pc, mask): (u32, u32),
         block: &mut BlockState,
     ) -> Result<u32, Box<Violation>> {
         let stray = mask & !(self.cluster.arrived | self.cluster.passed);
         if stray != 0 {
             return Err(illegal(stray, "waits at the cluster's barrier without having arrived"));
+        }
+        let elsewhere = |it: &Group| it.state == State::Cluster && it.pc != pc;
+        if aligned && self.groups.iter().any(elsewhere) {
+            let reason = "lanes of one warp wait at the cluster's barrier in two places";
+            return Err(illegal(mask, reason));
         }
         let passed = mask & self.cluster.passed;
         if passed != 0 {
@@ -349,7 +356,9 @@ impl Cluster {
                 }
                 return Err(self.endless(launch));
             }
-            if *budget == 0 || (round.moved && round.spinning) {
+            // Who only asks `mbarrier`s waits for nobody outside of the cluster.
+            let elsewhere = round.moved && round.spinning && !self.quiet.is_quiet();
+            if *budget == 0 || elsewhere {
                 return Ok(BlockStop::Turn { spinning: round.spinning });
             }
         }

@@ -39,7 +39,10 @@ pub(crate) enum Action {
         aligned: bool,
     },
     /// Waits at the barrier of the cluster.
-    ClusterWait,
+    ClusterWait {
+        /// Whether the lanes of a warp must come from one place.
+        aligned: bool,
+    },
     /// Continues elsewhere.
     Jump(u32),
     /// Continues at one of several places.

@@ -20,8 +20,8 @@
 //! What it does not see, always on the silent side: a lane that synchronises through memory or an
 //! `mbarrier` does so for its whole warp; of readers at different stamps the earliest counts; of
 //! writers of different bytes of one word only the last is remembered unless they are of one warp
-//! and stamp; after blocks have synchronised through memory, a write is not checked against
-//! reads by several blocks, whose number is not kept; two accesses that two host threads check in
+//! and stamp; after blocks have synchronised through memory or as a cluster, a write is not
+//! checked against reads of global memory by several blocks, whose number is not kept; two accesses that two host threads check in
 //! the same nanoseconds may miss each other.
 //!
 //! Lanes that store to one location in one instruction race only if their values differ: then

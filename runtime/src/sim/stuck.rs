@@ -32,6 +32,13 @@ pub(crate) struct Quiet {
     seen: Option<(u64, u64)>,
 }
 
+impl Quiet {
+    /// Whether the last round was one.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.rounds != 0
+    }
+}
+
 impl Cluster {
     /// Whether all threads wait, and will do so for ever.
     pub(crate) fn waits_for_ever(&mut self, round: &Round) -> bool {

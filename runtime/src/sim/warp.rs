@@ -420,8 +420,8 @@ impl Warp {
                     return Ok(Next::Leave(Stop::Released));
                 }
             }
-            Action::ClusterWait => {
-                let waits = self.cluster_wait(active, block)?;
+            Action::ClusterWait { aligned } => {
+                let waits = self.cluster_wait(*aligned, (current.pc, active), block)?;
                 self.push(current.pc + 1, active & !waits, State::Ready);
                 self.push(current.pc, waits, State::Cluster);
             }

@@ -1,8 +1,9 @@
 //! Waits at an `mbarrier` that can never end, and loops that only look like them.
 
+use firesteel::sim::Checks;
 use firesteel::sim::report::{Fault, FaultKind, WaitsFor};
 
-use super::{INIT, WAIT, caught, expect, passes};
+use super::{Bench, INIT, WAIT, caught, expect, passes};
 
 const ARRIVE: &str = "@%first mbarrier.arrive.shared.b64 _, [bar];\n";
 
@@ -71,4 +72,12 @@ fn a_loop_that_reads_memory_has_the_step_limit() {
     let atomics = "$again:\natom.global.cas.b32 %r1, [%in], 1, 1;\nsetp.ne.u32 %p1, %r1, 1;\n\
                    @%p1 bra $again;\n";
     caught(FaultKind::StepLimit, atomics, 32);
+}
+
+/// Blocks that wait for ever are told from those that wait their turn, in a large grid.
+#[test]
+fn a_deadlock_in_a_large_grid() {
+    let bench = Bench::new(Checks::All);
+    let report = bench.run_clusters(&[INIT, WAIT].concat(), ([4096, 1, 1], [1; 3]), 64);
+    assert_eq!(report.expect_err("endless").kind(), FaultKind::Deadlock);
 }

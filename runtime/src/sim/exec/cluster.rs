@@ -18,8 +18,8 @@ pub(super) fn cluster_arrive(_: &mut Decoder<'_>, it: &ClusterArrive) -> Decoded
     Ok(Action::ClusterArrive { relaxed, aligned })
 }
 
-pub(super) fn cluster_wait(_: &mut Decoder<'_>, _: &ClusterWait) -> Decoded {
-    Ok(Action::ClusterWait)
+pub(super) fn cluster_wait(_: &mut Decoder<'_>, it: &ClusterWait) -> Decoded {
+    Ok(Action::ClusterWait { aligned: it.aligned.is_some() })
 }
 
 fn address_ty(ty: AddressTy) -> Ty {
