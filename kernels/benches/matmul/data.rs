@@ -5,6 +5,29 @@ use firesteel::prelude::*;
 /// Values that are repeated: more would only take time to draw.
 const PERIOD: usize = (1 << 20) + 7;
 
+/// Marsaglia, "Xorshift RNGs", 2003.
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    /// Puts the elements into a random order.
+    pub(crate) fn shuffle<T>(&mut self, of: &mut [T]) {
+        for at in (1..of.len()).rev() {
+            of.swap(at, (self.next() >> 32) as usize % (at + 1));
+        }
+    }
+}
+
 /// Normal values of a matrix.
 pub(crate) struct Host {
     drawn: Vec<f32>,
@@ -14,14 +37,9 @@ pub(crate) struct Host {
 impl Host {
     /// `len` values with mean 0 and deviation 1.
     pub(crate) fn normal(seed: u64, len: usize) -> Self {
-        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        let mut uniform = || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            // Above 0, whose logarithm is none.
-            ((state >> 11) as f64 + 1.0) / (1_u64 << 53) as f64
-        };
+        let mut random = Random::new(seed);
+        // Above 0, whose logarithm is none.
+        let mut uniform = || ((random.next() >> 11) as f64 + 1.0) / (1_u64 << 53) as f64;
         // Box and Muller, "A Note on the Generation of Random Normal Deviates", 1958.
         let mut one = || {
             let radius = (-2.0 * uniform().ln()).sqrt();

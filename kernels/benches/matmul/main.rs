@@ -4,8 +4,8 @@
 //!
 //! Each case is a shape `C [M, N] = A [M, K] · B`, a format, and the order of B in memory. First
 //! every contestant's product is compared with cuBLASLt's (without it, with one on the CPU). Then
-//! all of them and cuBLASLt take turns, batch by batch, so that each works at the clock that the
-//! others' load leaves it. Times are the device's own, between events around a batch.
+//! all of them and cuBLASLt take turns, batch by batch and in a new order each round, so that each
+//! works at the clock that the others' load leaves it. Times are the device's own, between events around a batch.
 //!
 //! | option | meaning |
 //! | --- | --- |

@@ -5,6 +5,7 @@ use std::time::Duration;
 use firesteel::prelude::*;
 
 use crate::case::Problem;
+use crate::data::Random;
 use crate::{BATCH, Failure, WARM_UP};
 
 /// Puts one product on the stream.
@@ -78,9 +79,13 @@ pub(crate) fn interleaved(
     }
     let warm_up = if simulated { 0 } else { WARM_UP.as_millis() / BATCH.as_millis() };
     let mut times = vec![Vec::new(); contestants.len()];
+    let mut order: Vec<usize> = (0..contestants.len()).collect();
+    let mut random = Random::new(0);
     for round in 0..rounds + warm_up as usize {
-        for (at, contestant) in contestants.iter_mut().enumerate() {
-            let took = batch(stream, &mut *contestant.run, problems, counts[at])?;
+        // In a fixed order one would always follow the one that leaves the device cool.
+        random.shuffle(&mut order);
+        for &at in &order {
+            let took = batch(stream, &mut *contestants[at].run, problems, counts[at])?;
             if round >= warm_up as usize {
                 times[at].push(took.as_secs_f64() / counts[at] as f64);
             }

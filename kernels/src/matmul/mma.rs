@@ -9,8 +9,6 @@ use super::{Order, Path, Product};
 use crate::shape::Result;
 
 #[gpu_const]
-const ROWS: u32 = 128;
-#[gpu_const]
 const DEPTH: u32 = 64;
 #[gpu_const]
 const GROUP: u32 = 8;
@@ -24,49 +22,79 @@ fn swizzled(row: u32, piece: u32) -> u32 {
     row * DEPTH + (piece ^ row % 8) * 8
 }
 
-/// Begins to copy the rows of a factor for one stage: a piece of each `THREADS / 8`th row. If rows
-/// do not begin at multiples of 16 bytes (`WIDE` is false), element by element.
+/// Where a thread's pieces of a factor begin: one of each `THREADS / 8`th row. Rows beyond the
+/// last are read as the last; what they give is not stored.
 #[gpu_fn]
-fn copy_rows<T: Half, const WIDE: bool, const COUNT: u32, const THREADS: u32>(
+fn starts<const COUNT: usize, const THREADS: u32>(
+    (first, rows): (u32, u32),
+    k: u32,
+) -> [u32; COUNT] {
+    let mut at = [0u32; COUNT];
+    #[unroll]
+    for i in 0..COUNT as u32 {
+        let row = first + thread_idx_x() / 8 + i * (THREADS / 8);
+        at[i] = row.min(rows - 1) * k + thread_idx_x() % 8 * 8;
+    }
+    at
+}
+
+/// Begins to copy pieces `FROM` to `TO` of a factor's stage. If rows do not begin at multiples of
+/// 16 bytes (`WIDE` is false), element by element.
+#[gpu_fn]
+fn copy<
+    T: Half,
+    const WIDE: bool,
+    const COUNT: usize,
+    const THREADS: u32,
+    const FROM: usize,
+    const TO: usize,
+>(
     tile: &mut [T],
     to: u32,
     from: &[T],
-    (first, rows): (u32, u32),
+    starts: [u32; COUNT],
     (at, k): (u32, u32),
 ) {
     let (row, piece) = (thread_idx_x() / 8, thread_idx_x() % 8);
+    let to = to + swizzled(row, piece);
+    let p = at + piece * 8;
     #[unroll]
-    for i in 0..COUNT * 8 / THREADS {
-        let r = row + i * (THREADS / 8);
-        let p = at + piece * 8;
-        let valid = first + r < rows && p < k;
+    for i in FROM as u32..TO as u32 {
+        let to = to + i * (THREADS / 8 * DEPTH);
         if WIDE {
-            let to = to + swizzled(r, piece);
-            cp_async_16_or_zero(&mut tile[to], &from[(first + r) * k + p], valid);
+            cp_async_16_or_zero(&mut tile[to], &from[starts[i] + at], p < k);
         } else {
             for e in 0..8u32 {
                 let mut x = T::ZERO;
-                if valid && p + e < k {
-                    x = from[(first + r) * k + p + e];
+                if p + e < k {
+                    x = from[starts[i] + at + e];
                 }
-                tile[to + swizzled(r, piece) + e] = x;
+                tile[to + e] = x;
             }
         }
     }
 }
 
 #[gpu_kernel(
-    block_size = COLS,
+    block_size = ROWS * COLS / 128,
     arch = "sm_80",
+    min_blocks = BLOCKS,
     unchecked,
     instances(
-        (COLS = 256, STAGES = 4, WIDE = true),
-        (COLS = 128, STAGES = 3, WIDE = true),
-        (COLS = 128, STAGES = 3, WIDE = false),
+        (ROWS = 128, COLS = 256, STAGES = 4, WIDE = true, BLOCKS = 1),
+        (ROWS = 128, COLS = 128, STAGES = 3, WIDE = true, BLOCKS = 2),
+        (ROWS = 128, COLS = 128, STAGES = 3, WIDE = false, BLOCKS = 2),
         T = [f16, bf16]
     )
 )]
-pub(super) fn mma_kernel<const COLS: u32, const STAGES: u32, const WIDE: bool, T: Half>(
+pub(super) fn mma_kernel<
+    const ROWS: u32,
+    const COLS: u32,
+    const STAGES: u32,
+    const WIDE: bool,
+    const BLOCKS: u32,
+    T: Half,
+>(
     a: &[T],
     b: &[T],
     c: &mut [T],
@@ -75,6 +103,9 @@ pub(super) fn mma_kernel<const COLS: u32, const STAGES: u32, const WIDE: bool, T
     k: u32,
     alpha: f32,
 ) {
+    const THREADS: u32 = ROWS * COLS / 128;
+    const LEFT: usize = (ROWS * 8 / THREADS) as usize;
+    const RIGHT: usize = (COLS * 8 / THREADS) as usize;
     let left = shared_mem![T; STAGES * ROWS * DEPTH, align = 128];
     let right = shared_mem![T; STAGES * COLS * DEPTH, align = 128];
     let (row_tiles, col_tiles) = (m.div_ceil(ROWS), n.div_ceil(COLS));
@@ -86,56 +117,105 @@ pub(super) fn mma_kernel<const COLS: u32, const STAGES: u32, const WIDE: bool, T
     let (row0, col0) = ((first + inside % rows) * ROWS, inside / rows * COLS);
     let thread = thread_idx_x();
     let (warp, lane) = (thread / 32, thread % 32);
-    let (warp_row, warp_col) = (warp % 2 * 64, warp / 2 * 64);
+    let (warp_row, warp_col) = (warp % (ROWS / 64) * 64, warp / (ROWS / 64) * 64);
     let steps = k.div_ceil(DEPTH);
 
+    let left_starts = starts::<LEFT, THREADS>((row0, m), k);
+    let right_starts = starts::<RIGHT, THREADS>((col0, n), k);
     #[unroll]
     for stage in 0..STAGES - 1 {
-        let at = stage * DEPTH;
-        copy_rows::<T, WIDE, ROWS, COLS>(left, stage * (ROWS * DEPTH), a, (row0, m), (at, k));
-        copy_rows::<T, WIDE, COLS, COLS>(right, stage * (COLS * DEPTH), b, (col0, n), (at, k));
+        let at = (stage * DEPTH, k);
+        copy::<T, WIDE, LEFT, THREADS, 0, LEFT>(left, stage * (ROWS * DEPTH), a, left_starts, at);
+        copy::<T, WIDE, RIGHT, THREADS, 0, RIGHT>(
+            right,
+            stage * (COLS * DEPTH),
+            b,
+            right_starts,
+            at,
+        );
         cp_async_commit();
     }
+    // Where this lane's rows of the matrices of 8 by 8 begin, for each 16 elements along K.
+    let left_row = warp_row + lane % 16;
+    let right_row = warp_col + lane % 8 + lane / 16 * 8;
     let mut sums = [[FragC::<f32>::zero(); 8]; 4];
     let mut stage = 0u32;
     let mut next = STAGES - 1;
+    cp_async_wait(STAGES - 2);
+    bar_sync();
+    let at = swizzled(left_row, lane / 16);
+    let mut x = [
+        ldmatrix_a(left, at),
+        ldmatrix_a(left, at + 16 * DEPTH),
+        ldmatrix_a(left, at + 32 * DEPTH),
+        ldmatrix_a(left, at + 48 * DEPTH),
+    ];
+    let at = swizzled(right_row, lane / 8 % 2);
+    let mut y = [
+        ldmatrix_b2(right, at),
+        ldmatrix_b2(right, at + 16 * DEPTH),
+        ldmatrix_b2(right, at + 32 * DEPTH),
+        ldmatrix_b2(right, at + 48 * DEPTH),
+    ];
     for step in 0..steps {
-        cp_async_wait(STAGES - 2);
-        bar_sync();
-        let at = (step + STAGES - 1) * DEPTH;
-        copy_rows::<T, WIDE, ROWS, COLS>(left, next * (ROWS * DEPTH), a, (row0, m), (at, k));
-        copy_rows::<T, WIDE, COLS, COLS>(right, next * (COLS * DEPTH), b, (col0, n), (at, k));
-        cp_async_commit();
-        next += 1;
-        if next == STAGES {
-            next = 0;
-        }
-        let (left_first, right_first) = (stage * (ROWS * DEPTH), stage * (COLS * DEPTH));
-        let left_row = warp_row + lane % 16;
-        let right_row = warp_col + lane % 8 + lane / 16 * 8;
+        let at = ((step + STAGES - 1) * DEPTH, k);
+        let (left_next, right_next) = (next * (ROWS * DEPTH), next * (COLS * DEPTH));
         #[unroll]
-        for i in 0..DEPTH / 16 {
-            let left_at = left_first + swizzled(left_row, i * 2 + lane / 16);
-            let right_at = right_first + swizzled(right_row, i * 2 + lane / 8 % 2);
-            let x = [
-                ldmatrix_a(left, left_at),
-                ldmatrix_a(left, left_at + 16 * DEPTH),
-                ldmatrix_a(left, left_at + 32 * DEPTH),
-                ldmatrix_a(left, left_at + 48 * DEPTH),
+        for i in 0..4u32 {
+            if i == 0 {
+                copy::<T, WIDE, LEFT, THREADS, 0, LEFT>(left, left_next, a, left_starts, at);
+            } else if i == 1 {
+                copy::<T, WIDE, RIGHT, THREADS, 0, { RIGHT / 2 }>(
+                    right,
+                    right_next,
+                    b,
+                    right_starts,
+                    at,
+                );
+            } else if i == 2 {
+                copy::<T, WIDE, RIGHT, THREADS, { RIGHT / 2 }, RIGHT>(
+                    right,
+                    right_next,
+                    b,
+                    right_starts,
+                    at,
+                );
+                cp_async_commit();
+            } else {
+                next = stage;
+                stage += 1;
+                if stage == STAGES {
+                    stage = 0;
+                }
+                cp_async_wait(STAGES - 2);
+                bar_sync();
+            }
+            // While these are multiplied, the next 16 elements along K come.
+            let j = (i + 1) % 4;
+            let at = stage * (ROWS * DEPTH) + swizzled(left_row, j * 2 + lane / 16);
+            let next_x = [
+                ldmatrix_a(left, at),
+                ldmatrix_a(left, at + 16 * DEPTH),
+                ldmatrix_a(left, at + 32 * DEPTH),
+                ldmatrix_a(left, at + 48 * DEPTH),
+            ];
+            let at = stage * (COLS * DEPTH) + swizzled(right_row, j * 2 + lane / 8 % 2);
+            let next_y = [
+                ldmatrix_b2(right, at),
+                ldmatrix_b2(right, at + 16 * DEPTH),
+                ldmatrix_b2(right, at + 32 * DEPTH),
+                ldmatrix_b2(right, at + 48 * DEPTH),
             ];
             #[unroll]
             for j in 0..4u32 {
-                let (y0, y1) = ldmatrix_b2(right, right_at + j * (16 * DEPTH));
                 #[unroll]
                 for r in 0..4u32 {
-                    mma(&mut sums[r][j * 2], x[r], y0);
-                    mma(&mut sums[r][j * 2 + 1], x[r], y1);
+                    mma(&mut sums[r][j * 2], x[r], y[j].0);
+                    mma(&mut sums[r][j * 2 + 1], x[r], y[j].1);
                 }
             }
-        }
-        stage += 1;
-        if stage == STAGES {
-            stage = 0;
+            x = next_x;
+            y = next_y;
         }
     }
     cp_async_wait(0);
@@ -156,8 +236,8 @@ pub(super) fn mma_kernel<const COLS: u32, const STAGES: u32, const WIDE: bool, T
     bar_sync();
     if WIDE {
         #[unroll]
-        for i in 0..ROWS / 8 {
-            let row = i * 8 + thread / (COLS / 8);
+        for i in 0..ROWS * COLS / (THREADS * 8) {
+            let row = i * (THREADS * 8 / COLS) + thread / (COLS / 8);
             let col = thread % (COLS / 8) * 8;
             if row0 + row < m && col0 + col < n {
                 let piece = load_vec8(right, row * (COLS + PAD) + col);
@@ -192,7 +272,7 @@ macro_rules! host {
             if info.compute_capability.0 < 8 {
                 return Err(product.no(Path::Mma, "it needs compute capability 8"));
             }
-            let blocks = |cols: u32| m.div_ceil(ROWS) * n.div_ceil(cols);
+            let blocks = |cols: u32| m.div_ceil(128) * n.div_ceil(cols);
             let wide = k.is_multiple_of(8) && n.is_multiple_of(8);
             let cols = if wide && blocks(256) >= info.multiprocessors { 256 } else { 128 };
             let config = LaunchConfig::new([blocks(cols), 1, 1]);
@@ -200,15 +280,15 @@ macro_rules! host {
             // shape.
             unsafe {
                 match (cols, wide) {
-                    (256, _) => {
-                        launch_on::<256, 4, true, $half>(stream, config, a, b, c, m, n, k, alpha)?
-                    }
-                    (_, true) => {
-                        launch_on::<128, 3, true, $half>(stream, config, a, b, c, m, n, k, alpha)?
-                    }
-                    _ => {
-                        launch_on::<128, 3, false, $half>(stream, config, a, b, c, m, n, k, alpha)?
-                    }
+                    (256, _) => launch_on::<128, 256, 4, true, 1, $half>(
+                        stream, config, a, b, c, m, n, k, alpha,
+                    )?,
+                    (_, true) => launch_on::<128, 128, 3, true, 2, $half>(
+                        stream, config, a, b, c, m, n, k, alpha,
+                    )?,
+                    _ => launch_on::<128, 128, 3, false, 2, $half>(
+                        stream, config, a, b, c, m, n, k, alpha,
+                    )?,
                 }
             }
             Ok(())

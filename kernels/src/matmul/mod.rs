@@ -181,17 +181,11 @@ fn choose_half(
     capability: (u32, u32),
     multiprocessors: u32,
 ) -> Path {
-    let &Product { m, n, .. } = product;
     // `wgmma` is in no other machine.
     if capability.0 != 9 {
         return Path::Mma;
     }
-    let is_plain = product.plain(Path::Stream, has_bias).is_ok();
-    // With many rows each tile reads A again, which only few tiles can hide.
-    if is_plain
-        && stream::takes(product).is_none()
-        && (m <= 32 || n <= stream::ROWS * 4 * multiprocessors)
-    {
+    if product.plain(Path::Stream, has_bias).is_ok() && stream::takes(product).is_none() {
         return Path::Stream;
     }
     if wgmma::takes::<bf16, bf16>(product) {
@@ -352,6 +346,6 @@ fn boxes<T: TensorElement>(
 ) -> Result<TensorMap<'_, T, 2>> {
     let columns_of_box = wgmma::SPAN / size_of::<T>() as u32;
     let tiling = Tiling::new([u64::from(columns), u64::from(rows)], [columns_of_box, box_rows]);
-    let tiling = tiling.swizzle(Swizzle::B128).l2_promotion(L2Promotion::B256);
+    let tiling = tiling.swizzle(Swizzle::B128).l2_promotion(L2Promotion::B128);
     Ok(TensorMap::tiled(buffer, tiling)?)
 }

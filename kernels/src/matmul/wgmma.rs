@@ -19,7 +19,7 @@ pub(super) const ROWS: u32 = 128;
 pub(super) const SPAN: u32 = 128;
 /// Rows of tiles that are computed next to each other, so that their factors stay in the L2 cache.
 #[gpu_const]
-const GROUP: u32 = 8;
+const GROUP: u32 = 16;
 
 /// Two elements of the result as a word.
 #[gpu_fn]

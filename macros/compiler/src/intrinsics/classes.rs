@@ -76,6 +76,8 @@ fn operators(class: Class) -> TokenStream {
             }
         }
         Class::SignedOrPair => quote!(+ std::ops::Neg<Output = Self>),
+        // So that a device function of any half knows what its products sum to.
+        Class::Half => quote!(+ MmaFactor<Sum = f32>),
         Class::Signed
         | Class::Pair
         | Class::FloatOrPair
@@ -84,7 +86,6 @@ fn operators(class: Class) -> TokenStream {
         | Class::UnsignedInt
         | Class::Float
         | Class::Real
-        | Class::Half
         | Class::WideInt
         | Class::AtomicAdd
         | Class::Word
