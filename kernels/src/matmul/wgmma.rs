@@ -473,7 +473,7 @@ pub(super) fn boxes<T: TensorElement>(
     matrix: Matrix,
     box_rows: u32,
 ) -> Result<TensorMap<'_, T, 3>> {
-    let tiling = tiling::<T>(matrix, box_rows).l2_promotion(L2Promotion::B256);
+    let tiling = tiling::<T>(matrix, box_rows).l2_promotion(L2Promotion::B128);
     Ok(TensorMap::tiled(buffer, tiling)?)
 }
 
