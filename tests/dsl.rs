@@ -18,6 +18,7 @@ mod operators;
 mod pairs;
 mod random;
 mod references;
+mod structs;
 mod tensor_maps;
 
 use firesteel::{Arg, Device, DeviceCopy, GpuBuffer, Kernel};

@@ -35,6 +35,17 @@ pub fn gpu_const(_: TokenStream, item: TokenStream) -> TokenStream {
     firesteel_compiler::device_constant(item.into()).into()
 }
 
+/// Makes a struct one of the device: kernels and device functions make it, take it apart and pass
+/// it on, in registers.
+///
+/// `#[gpu_struct(methods)]` says that its `impl`, under `#[gpu_struct]`, has functions and constants
+/// of the device: `block.scale(i)`, `Block::new(..)`, `Block::BITS`. With `#[repr(C)]` it may be the
+/// element of slices and buffers.
+#[proc_macro_attribute]
+pub fn gpu_struct(attr: TokenStream, item: TokenStream) -> TokenStream {
+    firesteel_compiler::device_struct(attr.into(), item.into()).into()
+}
+
 /// Goes on with an expansion that waited for a device item.
 #[doc(hidden)]
 #[proc_macro]

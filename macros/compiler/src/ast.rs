@@ -23,6 +23,8 @@ pub struct Ast {
     pub aliases: Vec<(Ident, Scalar)>,
     /// The type parameters of the device functions, once for each call.
     pub types: Vec<TypeDecl>,
+    /// Every struct of the device that is named.
+    pub structs: Vec<StructDecl>,
     /// Every variable, the scalar parameters first.
     pub locals: Vec<LocalDecl>,
     /// Every shared array.
@@ -48,6 +50,19 @@ pub struct ConstId(pub usize);
 /// A type parameter of a call of a device function, an index into [`Ast::types`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TypeId(pub usize);
+
+/// A struct, an index into [`Ast::structs`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct StructId(pub usize);
+
+/// A struct of the device.
+#[derive(Debug)]
+pub struct StructDecl {
+    /// Its name.
+    pub name: String,
+    /// Its fields in order: their names, or numbers, and types.
+    pub fields: Vec<(String, TyExpr)>,
+}
 
 /// A type parameter of a call of a device function.
 #[derive(Debug)]
@@ -131,6 +146,8 @@ pub enum TyExprKind {
     Array(Box<TyExpr>, ConstId),
     /// A type parameter of a device function.
     Param(TypeId, Ident),
+    /// A struct of the device, by its path.
+    Struct(StructId, syn::Path),
     /// `_`.
     Infer,
     /// Reported already.
@@ -196,6 +213,8 @@ pub enum PatKind {
     Bind(LocalId, Option<Box<Pat>>),
     /// `(a, b)`.
     Tuple(Vec<Pat>),
+    /// `Point { x, y: 0, .. }`, `Pair(a, b)`.
+    Struct(StructOf<Pat>, bool),
     /// `3`, `-3`, `true`, `N`: an expression that is constant.
     Value(Expr),
     /// `a..=b`, `a..b`, `a..`, `..=b`.
@@ -288,6 +307,8 @@ pub enum ExprKind {
     Tuple(Vec<Expr>),
     /// `[a, b]`.
     Array(Vec<Expr>),
+    /// `Point { x, y: 0.0, ..base }`, `Pair(a, b)`.
+    Struct(StructOf<Expr>, Option<Box<Expr>>),
     /// `[a; N]`.
     Repeat(Box<Expr>, ConstId),
     /// `&a`, `&mut a`.
@@ -300,8 +321,10 @@ pub enum ExprKind {
     Inline(Box<Inline>),
     /// A closure as the argument of a device function.
     Closure(Box<Closure>),
-    /// `a.name(b)`.
+    /// `a.name(b)`, a method of scalars, or `len`.
     Method(Box<Expr>, Ident, Vec<Expr>),
+    /// `a.name(b)`, where structs have such a method.
+    MethodCall(Box<MethodCall>),
     /// `f32x4::new(a, b, c, d)`, or with one argument `f32x4::splat(a)`.
     Vector {
         /// The type's name.
@@ -365,6 +388,45 @@ pub struct Call {
     pub args: Vec<Expr>,
 }
 
+/// A struct with something for its fields, in the order in which they are written.
+#[derive(Debug)]
+pub struct StructOf<T> {
+    /// The path as written.
+    pub path: syn::Path,
+    /// The struct.
+    pub id: StructId,
+    /// Whether it is written as `Pair(a, b)`.
+    pub positional: bool,
+    /// The fields: which, the name as written, and what is for it.
+    pub fields: Vec<(u32, Member, T)>,
+}
+
+/// A method of a struct, or perhaps of a scalar.
+#[derive(Debug)]
+pub struct MethodCall {
+    /// What stands before the dot.
+    pub receiver: Expr,
+    /// The method's name.
+    pub name: Ident,
+    /// The generic arguments, if written.
+    pub generics: Option<syn::AngleBracketedGenericArguments>,
+    /// The arguments behind the receiver.
+    pub args: Vec<Expr>,
+    /// The methods of that name, of which the receiver's type says which is meant.
+    pub candidates: Vec<Candidate>,
+}
+
+/// A method that may be meant.
+#[derive(Debug)]
+pub struct Candidate {
+    /// The struct that has it.
+    pub of: StructId,
+    /// The call, without its arguments; `None` if something is wrong with it.
+    pub inline: Option<Inline>,
+    /// What is wrong if this one is meant.
+    pub diags: Vec<crate::diag::Diag>,
+}
+
 /// A call of a device function, with its body in place.
 #[derive(Debug)]
 pub struct Inline {
@@ -378,7 +440,7 @@ pub struct Inline {
     pub written: Vec<ConstId>,
     /// Its parameters, in order.
     pub params: Vec<InlineParam>,
-    /// An argument for each; none where the function itself is checked.
+    /// An argument for each; none where the function itself is checked, or of a method.
     pub args: Vec<Expr>,
     /// What `return` leaves.
     pub label: LoopId,

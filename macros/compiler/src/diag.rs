@@ -145,6 +145,8 @@ codes! {
     BadJump,
     /// A pattern that a kernel cannot match.
     BadPattern,
+    /// A struct that the device cannot have, or a value that leaves out a field.
+    BadStruct,
     // Constants.
     /// An expression that must be constant and is not.
     NotConstant,
@@ -198,6 +200,7 @@ impl Code {
             | Self::BadPlace
             | Self::BadJump
             | Self::BadPattern
+            | Self::BadStruct
             | Self::NotConstant
             | Self::BadConstant
             | Self::BadLength

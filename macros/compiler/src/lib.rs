@@ -44,6 +44,12 @@ pub fn device_constant(item: TokenStream) -> TokenStream {
     link::constant(item)
 }
 
+/// Expands `#[gpu_struct(attr)]` on a struct or its `impl`: the same for rustc and editors, and the
+/// macro that brings it to kernels.
+pub fn device_struct(attr: TokenStream, item: TokenStream) -> TokenStream {
+    link::structure(attr, item)
+}
+
 /// Goes on with an expansion that waited for a device item.
 pub fn link(input: TokenStream) -> TokenStream {
     link::link(input)

@@ -38,12 +38,16 @@ fn take(attrs: &mut Vec<Attribute>) -> Option<TokenStream> {
     take_named(attrs, "gpu_kernel")
 }
 
-/// The device functions of a file.
+/// The device functions and structs of a file.
 fn functions(file: &syn::File) -> Vec<TokenStream> {
     let function = |item: &Item| match item {
         Item::Fn(item) => {
             let mut item = item.clone();
             take_named(&mut item.attrs, "gpu_fn").map(|_| item.to_token_stream())
+        }
+        Item::Struct(item) => {
+            let mut item = item.clone();
+            take_named(&mut item.attrs, "gpu_struct").map(|_| item.to_token_stream())
         }
         _ => None,
     };

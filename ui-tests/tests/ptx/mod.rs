@@ -100,6 +100,8 @@ mod shifts;
 mod short_circuit;
 #[path = "../../pass/ptx/slice_length.rs"]
 mod slice_length;
+#[path = "../../pass/ptx/structs.rs"]
+mod structs;
 #[path = "../../pass/ptx/tensor_maps.rs"]
 mod tensor_maps;
 #[path = "../../pass/ptx/tuples.rs"]
@@ -141,6 +143,6 @@ mod snapshots {
     use super::ptxas;
 
     snapshots! {
-        assertion atomics bfloat bfloat_sm_80 block_reduction booleans bytes casts_to_floats casts_to_integers closures compound_assignment const_parameters constant_indices constants deferred_values device_functions doubles early_return fast_math float_remainder for_inclusive for_range for_reverse for_step grid_3d halves if_else_value index_types integer_division labelled_block labelled_loops launch_attributes loop_value match_integers narrow neighbours no_unroll print references register_array repeated_values saxpy select shared_tile shifts short_circuit slice_length tensor_maps tuples type_parameters unchecked unroll_by unroll_full unsigned_division vector_load warp_reduction while_loop
+        assertion atomics bfloat bfloat_sm_80 block_reduction booleans bytes casts_to_floats casts_to_integers closures compound_assignment const_parameters constant_indices constants deferred_values device_functions doubles early_return fast_math float_remainder for_inclusive for_range for_reverse for_step grid_3d halves if_else_value index_types integer_division labelled_block labelled_loops launch_attributes loop_value match_integers narrow neighbours no_unroll print references register_array repeated_values saxpy select shared_tile shifts short_circuit slice_length structs tensor_maps tuples type_parameters unchecked unroll_by unroll_full unsigned_division vector_load warp_reduction while_loop
     }
 }

@@ -1,7 +1,7 @@
 //! Calls: arguments in the order of the operation, and methods that are operators.
 
 use super::{Desugar, value};
-use crate::ast::{Call, Expr, ExprKind, Generic, Inline, InlineParam};
+use crate::ast::{Call, Expr, ExprKind, Generic, Inline, InlineParam, MethodCall, NodeId};
 use crate::hir::{self, Arg, BinOp, Op, Order, Scope, SpanRange, Ty, UnOp};
 use crate::infer::Constant;
 use crate::intrinsics::{self, Fill, Row};
@@ -53,6 +53,26 @@ impl Desugar<'_> {
         intrinsic(row, args, ty, span)
     }
 
+    /// A method of a struct, with its receiver as the first argument, or of a scalar.
+    pub(super) fn method_call(
+        &mut self,
+        call: &MethodCall,
+        id: NodeId,
+        ty: Ty,
+        span: SpanRange,
+    ) -> hir::Expr {
+        let MethodCall { receiver, name, args, candidates, generics: _ } = call;
+        let meant = self.facts.methods.get(&id).and_then(|at| candidates.get(*at));
+        match meant.and_then(|it| it.inline.as_ref()) {
+            Some(inline) => {
+                let args: Vec<&Expr> = std::iter::once(receiver).chain(args).collect();
+                let kind = self.inline(inline, &args, &ty, span);
+                hir::Expr { kind, ty, span }
+            }
+            None => self.method(receiver, &name.to_string(), args, ty, span),
+        }
+    }
+
     /// `len`, the one method that is in no row.
     fn len(&mut self, receiver: &Expr, ty: Ty, span: SpanRange) -> hir::Expr {
         if let ExprKind::Memory(memory, _) = receiver.kind {
@@ -93,9 +113,15 @@ impl Desugar<'_> {
 
 impl Desugar<'_> {
     /// A device function: its parameters as variables, then its body, which `return` leaves.
-    pub(super) fn inline(&mut self, inline: &Inline, ty: &Ty, span: SpanRange) -> hir::ExprKind {
+    pub(super) fn inline(
+        &mut self,
+        inline: &Inline,
+        args: &[&Expr],
+        ty: &Ty,
+        span: SpanRange,
+    ) -> hir::ExprKind {
         let mut stmts = Vec::new();
-        for (param, arg) in inline.params.iter().zip(&inline.args) {
+        for (param, arg) in inline.params.iter().zip(args.iter().copied()) {
             match param {
                 InlineParam::Value(pat, _) => {
                     let init = self.expr(arg);

@@ -3,7 +3,7 @@
 use super::{Desugar, constant, load, local_place, value};
 use proc_macro2::Ident;
 
-use crate::ast::{ConstId, Expr, ExprKind, Lit, Member, TyExpr, TyExprKind};
+use crate::ast::{ConstId, Expr, ExprKind, Lit, Member, StructOf, TyExpr, TyExprKind};
 use crate::hir::{self, BinOp, Memory, Place, Root, SpanRange, Step, Ty, UnOp};
 use crate::infer::{lane, literal};
 use crate::parse::associated_constant;
@@ -38,7 +38,12 @@ impl Desugar<'_> {
             ExprKind::Vector { args, function, .. } => self.vector(args, function == "splat"),
             ExprKind::Zero(..) => hir::ExprKind::Zero,
             ExprKind::Call(call) => return self.call(call, ty, span),
-            ExprKind::Inline(inline) => self.inline(inline, &ty, span),
+            ExprKind::Struct(of, base) => self.structure(of, base.as_deref(), expr),
+            ExprKind::Inline(inline) => {
+                let args: Vec<&Expr> = inline.args.iter().collect();
+                self.inline(inline, &args, &ty, span)
+            }
+            ExprKind::MethodCall(call) => return self.method_call(call, expr.id, ty, span),
             ExprKind::Method(receiver, name, args) => {
                 return self.method(receiver, &name.to_string(), args, ty, span);
             }
@@ -133,6 +138,43 @@ impl Desugar<'_> {
         hir::Expr { kind, ty: self.ty(expr.id), span: expr.span }
     }
 
+    /// The fields in the order of the type, evaluated in that of the source.
+    fn structure(
+        &mut self,
+        of: &StructOf<Expr>,
+        base: Option<&Expr>,
+        expr: &Expr,
+    ) -> hir::ExprKind {
+        let in_order = of.fields.iter().enumerate().all(|(i, (field, ..))| i as u32 == *field);
+        if base.is_none() && in_order {
+            return hir::ExprKind::Tuple(of.fields.iter().map(|it| self.expr(&it.2)).collect());
+        }
+        let (ty, span) = (self.ty(expr.id), expr.span);
+        let Ty::Tuple(types) = &ty else { unreachable!("a struct is a tuple") };
+        let mut fields: Vec<Option<hir::Expr>> = types.iter().map(|_| None).collect();
+        let mut stmts = Vec::new();
+        for (field, _, value) in &of.fields {
+            let value = self.expr(value);
+            let local = self.temporary("field", value.ty.clone(), span);
+            fields[*field as usize] = Some(load(local_place(local, value.ty.clone(), span)));
+            let kind = hir::StmtKind::Let { local, init: Some(value) };
+            stmts.push(hir::Stmt { kind, span });
+        }
+        if let Some(base) = base {
+            let place = self.place(base, &mut stmts);
+            for (i, (slot, ty)) in fields.iter_mut().zip(types).enumerate() {
+                let mut part = place.clone();
+                part.path.push(Step::Field(i as u32));
+                part.ty = ty.clone();
+                slot.get_or_insert_with(|| load(part));
+            }
+        }
+        let fields = hir::ExprKind::Tuple(fields.into_iter().flatten().collect());
+        let tail = Some(Box::new(hir::Expr { kind: fields, ty: ty.clone(), span }));
+        let block = hir::Block { stmts, tail, ty, span };
+        hir::ExprKind::Block { label: None, block }
+    }
+
     fn vector(&mut self, args: &[Expr], splat: bool) -> hir::ExprKind {
         match args {
             [arg] if splat => hir::ExprKind::Repeat(Box::new(self.expr(arg))),
@@ -184,9 +226,9 @@ impl Desugar<'_> {
             }
             ExprKind::Field(base, member) => {
                 let place = self.place(base, stmts);
-                let step = match member {
-                    Member::Index(field, _) => Step::Field(*field),
-                    Member::Named(name) => Step::Lane(lane(&name.to_string()).unwrap_or(0)),
+                let step = match (self.facts.fields.get(&expr.id), member) {
+                    (Some(field), _) | (None, Member::Index(field, _)) => Step::Field(*field),
+                    (None, Member::Named(name)) => Step::Lane(lane(&name.to_string()).unwrap_or(0)),
                 };
                 (place, step)
             }

@@ -91,15 +91,31 @@ impl Desugar<'_> {
                 tests?.into_iter().reduce(either)
             }
             PatKind::Tuple(pats) => {
-                let mut test = None;
-                for (i, part) in pats.iter().enumerate() {
-                    let field = self.field_of(place, i, part.id, part.span);
-                    let next = self.test(part, &field);
-                    test = both(BinOp::BitAnd, test, next, pat.span);
-                }
-                test
+                let parts: Vec<_> = pats.iter().enumerate().collect();
+                self.test_parts(&parts, place, pat.span)
+            }
+            PatKind::Struct(of, _) => {
+                let parts: Vec<_> =
+                    of.fields.iter().map(|(i, _, pat)| (*i as usize, pat)).collect();
+                self.test_parts(&parts, place, pat.span)
             }
         }
+    }
+
+    /// Whether the fields have the forms of their patterns.
+    fn test_parts(
+        &mut self,
+        parts: &[(usize, &Pat)],
+        place: &Place,
+        span: SpanRange,
+    ) -> Option<hir::Expr> {
+        let mut test = None;
+        for (i, part) in parts {
+            let field = self.field_of(place, *i, part.id, part.span);
+            let next = self.test(part, &field);
+            test = both(BinOp::BitAnd, test, next, span);
+        }
+        test
     }
 
     fn bound(&mut self, op: BinOp, place: &Place, bound: &Expr) -> hir::Expr {

@@ -167,6 +167,12 @@ impl Desugar<'_> {
                     self.bind(part, &field, out);
                 }
             }
+            PatKind::Struct(of, _) => {
+                for (i, _, part) in &of.fields {
+                    let field = self.field_of(place, *i as usize, part.id, part.span);
+                    self.bind(part, &field, out);
+                }
+            }
             PatKind::Wild
             | PatKind::Value(_)
             | PatKind::Range { .. }

@@ -163,7 +163,12 @@ impl<'a> Infer<'a> {
         let fits = match self.vars.shallow(ty) {
             Ty::Scalar(scalar) => class.contains(scalar),
             Ty::Error | Ty::Var(_) | Ty::Never => true,
-            Ty::Vector(..) | Ty::Fragment(..) | Ty::Unit | Ty::Tuple(_) | Ty::Array(..) => false,
+            Ty::Vector(..)
+            | Ty::Fragment(..)
+            | Ty::Unit
+            | Ty::Tuple(_)
+            | Ty::Array(..)
+            | Ty::Struct(_) => false,
         };
         let message = || format!("`{what}` wants {}, not {}", class.words(), self.show(ty));
         (!fits).then(message)
@@ -181,7 +186,12 @@ impl<'a> Infer<'a> {
             }
             Ty::Scalar(scalar) if op.is_shift() => scalar.is_int(),
             Ty::Scalar(scalar) => scalar != Scalar::Bool,
-            Ty::Vector(..) | Ty::Fragment(..) | Ty::Unit | Ty::Tuple(_) | Ty::Array(..) => false,
+            Ty::Vector(..)
+            | Ty::Fragment(..)
+            | Ty::Unit
+            | Ty::Tuple(_)
+            | Ty::Array(..)
+            | Ty::Struct(_) => false,
         };
         if !fits {
             let (symbol, shown) = (op.symbol(), self.show(ty));
@@ -270,7 +280,12 @@ impl<'a> Infer<'a> {
         let from = match self.vars.shallow(from) {
             Ty::Scalar(from) => from,
             Ty::Error | Ty::Var(_) | Ty::Never => return,
-            Ty::Vector(..) | Ty::Fragment(..) | Ty::Unit | Ty::Tuple(_) | Ty::Array(..) => {
+            Ty::Vector(..)
+            | Ty::Fragment(..)
+            | Ty::Unit
+            | Ty::Tuple(_)
+            | Ty::Array(..)
+            | Ty::Struct(_) => {
                 let message = format!("no `{to}` from {}", self.show(from));
                 self.error(Code::BadCast, at, message, "only scalars can be converted");
                 return;

@@ -3,7 +3,7 @@
 use super::Infer;
 use super::literal::literal;
 use super::ty::Ty;
-use crate::ast::{Block, Expr, ExprKind, Member};
+use crate::ast::{Block, Expr, ExprKind, Member, StructOf};
 use crate::diag::{Code, Diag};
 use crate::intrinsics::Op;
 use crate::parse::associated_constant;
@@ -63,9 +63,14 @@ pub(super) fn eval(cx: &mut Infer<'_>, expr: &Expr) -> Result<Constant> {
             Ok(Constant::Array(vec![elem; len as usize]))
         }
         ExprKind::Index(base, index) => element(cx, base, index),
-        ExprKind::Field(base, Member::Index(at, _)) => {
-            field(cx, base, *at)?.ok_or_else(|| not_constant(expr))
+        ExprKind::Field(base, member) => {
+            let at = match (cx.fields.get(&expr.id), member) {
+                (Some(at), _) | (None, Member::Index(at, _)) => *at,
+                (None, Member::Named(_)) => return Err(not_constant(expr)),
+            };
+            field(cx, base, at)?.ok_or_else(|| not_constant(expr))
         }
+        ExprKind::Struct(of, base) => structure(cx, of, base.as_deref()),
         ExprKind::If(cond, then, otherwise) => {
             if scalar(cx, cond)?.as_bool() {
                 block(cx, expr, then)
@@ -87,7 +92,7 @@ pub(super) fn eval(cx: &mut Infer<'_>, expr: &Expr) -> Result<Constant> {
         | ExprKind::Map(..)
         | ExprKind::Scope(..)
         | ExprKind::Order(..)
-        | ExprKind::Field(_, Member::Named(_))
+        | ExprKind::MethodCall(_)
         | ExprKind::Ref(..)
         | ExprKind::Deref(..)
         | ExprKind::Call(_)
@@ -116,6 +121,21 @@ fn field(cx: &mut Infer<'_>, base: &Expr, at: u32) -> Result<Option<Constant>> {
         Constant::Tuple(elems) => elems.into_iter().nth(at as usize),
         Constant::Scalar(_) | Constant::Array(_) => None,
     })
+}
+
+/// The fields of a struct, in their order.
+fn structure(cx: &mut Infer<'_>, of: &StructOf<Expr>, base: Option<&Expr>) -> Result<Constant> {
+    let count = cx.ast.structs[of.id.0].fields.len();
+    let mut fields = vec![Constant::Tuple(Vec::new()); count];
+    if let Some(base) = base
+        && let Constant::Tuple(values) = eval(cx, base)?
+    {
+        fields = values;
+    }
+    for (field, _, value) in &of.fields {
+        fields[*field as usize] = eval(cx, value)?;
+    }
+    Ok(Constant::Tuple(fields))
 }
 
 /// The value of a method, if it is known while compiling.

@@ -64,6 +64,8 @@ impl<'a> Infer<'a> {
             | ExprKind::Field(..)
             | ExprKind::Tuple(_)
             | ExprKind::Array(_)
+            | ExprKind::Struct(..)
+            | ExprKind::MethodCall(_)
             | ExprKind::Repeat(..)
             | ExprKind::Ref(..)
             | ExprKind::Deref(..)
@@ -309,6 +311,7 @@ impl<'a> Infer<'a> {
                 }
             }
             PatKind::Tuple(pats) => self.pat_tuple(pats, ty, pat.span),
+            PatKind::Struct(of, _) => self.struct_pat(of, ty, pat.span),
             PatKind::Value(value) => {
                 let got = self.expr(value);
                 self.pat_value(ty, &got, pat.span);
@@ -390,6 +393,8 @@ fn is_constant(expr: &Expr) -> bool {
         | ExprKind::Closure(_)
         | ExprKind::Vector { .. }
         | ExprKind::Zero(..)
+        | ExprKind::Struct(..)
+        | ExprKind::MethodCall(_)
         | ExprKind::If(..)
         | ExprKind::Block(..)
         | ExprKind::Loop(..)

@@ -82,7 +82,9 @@ impl<'a> Infer<'a> {
             ExprKind::Cast(inner, ty) => self.cast(inner, ty, expr.span),
             ExprKind::From(to, path, inner) => self.conversion(to, path, inner, expr.span),
             ExprKind::Index(base, index) => self.index(base, index),
-            ExprKind::Field(base, member) => self.field(base, member),
+            ExprKind::Field(base, member) => self.field(expr.id, base, member),
+            ExprKind::Struct(of, base) => self.struct_value(of, base.as_deref()),
+            ExprKind::MethodCall(call) => self.method_call(call, expr.id, expr.span),
             ExprKind::Tuple(elems) if elems.is_empty() => Ty::Unit,
             ExprKind::Tuple(elems) => {
                 Ty::Tuple(elems.iter().map(|elem| self.value(elem)).collect())
@@ -100,7 +102,7 @@ impl<'a> Infer<'a> {
             ExprKind::Deref(_, inner) => self.referent(inner),
             ExprKind::Inline(inline) => {
                 let args: Vec<&Expr> = inline.args.iter().collect();
-                self.inline(inline, &args)
+                self.inline(inline, &args, None)
             }
             ExprKind::Closure(_) => {
                 let message = "a value is wanted here, not a closure";

@@ -12,13 +12,27 @@ use crate::value::Value;
 
 impl<'a> Infer<'a> {
     /// A device function: its arguments against its parameters, its body against its result.
-    /// Without arguments, the function itself is checked.
-    pub(super) fn inline(&mut self, inline: &'a Inline, args: &[&'a Expr]) -> Ty {
+    /// Without arguments, the function itself is checked. Of a method, the type of the first
+    /// argument is known.
+    pub(super) fn inline(
+        &mut self,
+        inline: &'a Inline,
+        args: &[&'a Expr],
+        receiver: Option<Ty>,
+    ) -> Ty {
         self.type_arguments(inline);
         let given = |i: usize| args.get(i).copied();
         let mut got = Vec::with_capacity(inline.params.len());
         for (i, param) in inline.params.iter().enumerate() {
-            got.push(given(i).and_then(|arg| self.inline_value(param, arg)));
+            got.push(match (given(i), &receiver) {
+                (Some(arg), Some(ty)) if i == 0 => {
+                    if let InlineParam::Place { mutable: true, .. } = param {
+                        self.writable(arg, false);
+                    }
+                    Some(ty.clone())
+                }
+                (arg, _) => arg.and_then(|arg| self.inline_value(param, arg)),
+            });
         }
         self.open_constants(inline, &got);
         for (i, (param, got)) in inline.params.iter().zip(&got).enumerate() {
@@ -251,6 +265,7 @@ fn mentions(ty: &TyExpr, id: TypeId) -> bool {
         TyExprKind::Tuple(elems) => elems.iter().any(|elem| mentions(elem, id)),
         TyExprKind::Scalar(_)
         | TyExprKind::Vector(..)
+        | TyExprKind::Struct(..)
         | TyExprKind::Unit
         | TyExprKind::Infer
         | TyExprKind::Error => false,

@@ -14,6 +14,7 @@ mod expr;
 mod inline;
 mod literal;
 mod place;
+mod structs;
 mod ty;
 
 use std::collections::{HashMap, HashSet};
@@ -46,6 +47,12 @@ pub struct Facts {
     pub shared: Vec<Option<hir::Scalar>>,
     /// What each type parameter of a call is.
     pub types: Vec<Option<hir::Scalar>>,
+    /// The numbers of fields that are read by their names.
+    pub fields: HashMap<NodeId, u32>,
+    /// Which candidate a call of a method means, if it is one of a struct.
+    pub methods: HashMap<NodeId, usize>,
+    /// The expressions and patterns whose types have names of the user's.
+    pub named: HashSet<NodeId>,
 }
 
 impl Facts {
@@ -58,6 +65,9 @@ impl Facts {
             folded: HashMap::new(),
             shared: vec![None; ast.shared.len()],
             types: vec![None; ast.types.len()],
+            fields: HashMap::new(),
+            methods: HashMap::new(),
+            named: HashSet::new(),
         }
     }
 }
@@ -87,6 +97,8 @@ struct Infer<'a> {
     /// Those in code that is compiled, with the types of their elements.
     shared: Vec<Option<Ty>>,
     types: Vec<Ty>,
+    fields: HashMap<NodeId, u32>,
+    methods: HashMap<NodeId, usize>,
     /// The size of the static shared arrays so far.
     shared_bytes: u64,
     /// Memory that a device function writes and may not, which was reported at the call.
@@ -116,11 +128,14 @@ pub fn infer(ast: &Ast, diags: &mut Diags) -> Facts {
         folded: HashMap::new(),
         shared: vec![None; ast.shared.len()],
         types: vec![Ty::Error; ast.types.len()],
+        fields: HashMap::new(),
+        methods: HashMap::new(),
         shared_bytes: 0,
         excused: Vec::new(),
         excused_maps: Vec::new(),
         dereferenced: HashSet::new(),
     };
+    cx.structs();
     cx.kernel_body();
     cx.settle();
     cx.finish()
@@ -227,6 +242,7 @@ impl<'a> Infer<'a> {
                 }
             }
             TyExprKind::Param(id, _) => self.types[id.0].clone(),
+            TyExprKind::Struct(id, _) => Ty::Struct(id.0),
             TyExprKind::Infer => self.fresh(),
             TyExprKind::Error => Ty::Error,
         }
@@ -376,7 +392,11 @@ impl<'a> Infer<'a> {
         let shared = self.shared.iter().map(|elem| elem.as_ref().and_then(scalar)).collect();
         let types = self.types.iter().map(scalar).collect();
         let folded = std::mem::take(&mut self.folded);
-        Facts { nodes, locals, consts, folded, shared, types }
+        let named = self.nodes.iter().enumerate().filter(|(_, ty)| self.vars.is_named(ty));
+        let named = named.map(|(id, _)| NodeId(id)).collect();
+        let fields = std::mem::take(&mut self.fields);
+        let methods = std::mem::take(&mut self.methods);
+        Facts { nodes, locals, consts, folded, shared, types, fields, methods, named }
     }
 
     fn loop_type(&mut self, id: LoopId) -> Option<Ty> {

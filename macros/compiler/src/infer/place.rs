@@ -3,7 +3,7 @@
 use super::Infer;
 use super::check::{Indexed, Pending};
 use super::ty::{Kind, Ty};
-use crate::ast::{Expr, ExprKind, Member};
+use crate::ast::{Expr, ExprKind, Member, NodeId};
 use crate::diag::Code;
 use crate::fragment::FragmentKind;
 use crate::hir::{Memory, ParamKind};
@@ -85,7 +85,7 @@ impl<'a> Infer<'a> {
     }
 
     /// The type of an expression whose parts are looked at.
-    fn known(&mut self, expr: &'a Expr) -> Ty {
+    pub(super) fn known(&mut self, expr: &'a Expr) -> Ty {
         let ty = self.referent(expr);
         self.solve();
         match self.vars.shallow(&ty) {
@@ -94,7 +94,7 @@ impl<'a> Infer<'a> {
         }
     }
 
-    pub(super) fn field(&mut self, base: &'a Expr, member: &Member) -> Ty {
+    pub(super) fn field(&mut self, id: NodeId, base: &'a Expr, member: &Member) -> Ty {
         let ty = self.known(base);
         let found = match (&ty, member) {
             (Ty::Error, _) => return Ty::Error,
@@ -102,6 +102,7 @@ impl<'a> Infer<'a> {
                 return self.unknown_type(base);
             }
             (Ty::Tuple(elems), Member::Index(index, _)) => elems.get(*index as usize).cloned(),
+            (Ty::Struct(of), _) => self.struct_field(id, *of, member),
             (Ty::Vector(elem, lanes), Member::Named(name)) => {
                 let lane = lane(&name.to_string());
                 lane.filter(|lane| lane < lanes).map(|_| (**elem).clone())
@@ -119,6 +120,7 @@ impl<'a> Infer<'a> {
                     let names = &["x", "y", "z", "w"][..*lanes as usize];
                     format!("its lanes are `{}`", names.join("`, `"))
                 }
+                Ty::Struct(of) => self.field_help(*of, &name),
                 Ty::Vector(..) => "write `v[i]` for the lanes of a long vector".to_owned(),
                 Ty::Scalar(scalar) if scalar.is_pair() => {
                     "its halves are `x.lo()` and `x.hi()`".to_owned()
@@ -162,7 +164,10 @@ impl<'a> Infer<'a> {
                     if !writable {
                         let ty = self.vars.spell(&self.locals[id.0]);
                         let message = format!("`{name}` is a `&`, which cannot be written");
-                        let help = format!("make the parameter `{name}: &mut {ty}`");
+                        let help = match name.to_string().as_str() {
+                            "self" => "write `&mut self`".to_owned(),
+                            _ => format!("make the parameter `{name}: &mut {ty}`"),
+                        };
                         self.error(Code::WriteToShared, place.span, message, help);
                     }
                     return;

@@ -17,6 +17,8 @@ pub(super) enum Ty {
     Never,
     Tuple(Vec<Ty>),
     Array(Box<Ty>, u32),
+    /// A struct of the user, by its number.
+    Struct(usize),
     Error,
 }
 
@@ -45,6 +47,8 @@ enum Slot {
 #[derive(Debug, Default)]
 pub(super) struct Vars {
     slots: Vec<Slot>,
+    /// The structs: their names, and the names and types of their fields.
+    pub(super) structs: Vec<(String, Vec<(String, Ty)>)>,
 }
 
 /// Two types differ.
@@ -157,7 +161,23 @@ impl Vars {
                 self.occurs(var, &elem)
             }
             Ty::Tuple(elems) => elems.iter().any(|elem| self.occurs(var, elem)),
-            Ty::Scalar(_) | Ty::Unit | Ty::Never | Ty::Error => false,
+            Ty::Scalar(_) | Ty::Unit | Ty::Never | Ty::Struct(_) | Ty::Error => false,
+        }
+    }
+
+    /// Whether a type has a name of the user's in it.
+    pub(super) fn is_named(&self, ty: &Ty) -> bool {
+        match self.shallow(ty) {
+            Ty::Struct(_) => true,
+            Ty::Array(elem, _) => self.is_named(&elem),
+            Ty::Tuple(elems) => elems.iter().any(|elem| self.is_named(elem)),
+            Ty::Var(_)
+            | Ty::Scalar(_)
+            | Ty::Vector(..)
+            | Ty::Fragment(..)
+            | Ty::Unit
+            | Ty::Never
+            | Ty::Error => false,
         }
     }
 
@@ -222,6 +242,7 @@ impl Vars {
                 }
             }
             Ty::Array(elem, len) => format!("[{}; {len}]", self.spell(&elem)),
+            Ty::Struct(id) => self.structs[id].0.clone(),
             Ty::Error => "_".to_owned(),
         }
     }
@@ -249,6 +270,11 @@ impl Vars {
                 hir::Ty::Tuple(elems.iter().map(|elem| self.finish(elem)).collect::<Option<_>>()?)
             }
             Ty::Array(elem, len) => hir::Ty::Array(Box::new(self.finish(&elem)?), len),
+            // Behind the front, a struct is a tuple.
+            Ty::Struct(id) => {
+                let fields = self.structs[id].1.iter().map(|(_, ty)| self.finish(ty));
+                hir::Ty::Tuple(fields.collect::<Option<_>>()?)
+            }
             Ty::Error => hir::Ty::Error,
         })
     }

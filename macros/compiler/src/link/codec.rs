@@ -22,6 +22,9 @@ pub(super) fn write_item(item: &Item) -> TokenStream {
     let (kind, tokens) = match kind {
         Kind::Function(function) => (quote!(function), function.to_token_stream()),
         Kind::Const(item) => (quote!(constant), item.to_token_stream()),
+        Kind::Struct(item, false) => (quote!(structure), item.to_token_stream()),
+        Kind::Struct(item, true) => (quote!(structure_with_methods), item.to_token_stream()),
+        Kind::Impl(of, item) => (quote!(methods), quote!(#of #item)),
         Kind::Broken => (quote!(broken), TokenStream::new()),
     };
     let names = write_names(names);
@@ -39,6 +42,8 @@ pub(super) fn write_job(job: &Job) -> TokenStream {
         Target::Kernel { attr, item } => (quote!(kernel), attr, item),
         Target::Function { item } => (quote!(function), &none, item),
         Target::Const { item } => (quote!(constant), &none, item),
+        Target::Struct { attr, item } => (quote!(structure), attr, item),
+        Target::Impl { item } => (quote!(methods), &none, item),
     };
     let names = write_names(&links.names);
     let items = links.items.values().map(|item| write_item(item));
@@ -75,6 +80,12 @@ fn read_item(input: ParseStream<'_>) -> syn::Result<Item> {
     let kind = match kind.to_string().as_str() {
         "function" => Kind::Function(Rc::new(tokens.parse()?)),
         "constant" => Kind::Const(Rc::new(tokens.parse()?)),
+        "structure" => Kind::Struct(Rc::new(tokens.parse()?), false),
+        "structure_with_methods" => Kind::Struct(Rc::new(tokens.parse()?), true),
+        "methods" => {
+            let of = tokens.parse::<LitStr>()?.value();
+            Kind::Impl(of, Rc::new(tokens.parse()?))
+        }
         _ => Kind::Broken,
     };
     Ok(Item { id, name, kind, names: read_names(input)? })
@@ -106,6 +117,8 @@ fn read_job(input: ParseStream<'_>) -> syn::Result<Job> {
     let target = match kind.to_string().as_str() {
         "kernel" => Target::Kernel { attr, item },
         "function" => Target::Function { item },
+        "structure" => Target::Struct { attr, item },
+        "methods" => Target::Impl { item },
         _ => Target::Const { item },
     };
     let list;

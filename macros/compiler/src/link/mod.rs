@@ -10,6 +10,7 @@
 //! private helpers and other crates need no more than Rust's own paths.
 
 mod codec;
+mod structs;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -41,6 +42,10 @@ pub(crate) enum Kind {
     Function(Rc<syn::ItemFn>),
     /// `#[gpu_const]`.
     Const(Rc<syn::ItemConst>),
+    /// `#[gpu_struct]` on a struct; whether an `impl` brings its methods.
+    Struct(Rc<syn::ItemStruct>, bool),
+    /// `#[gpu_struct]` on the `impl` of the struct of this identity.
+    Impl(String, Rc<syn::ItemImpl>),
     /// Reported where it is defined.
     Broken,
 }
@@ -60,6 +65,16 @@ impl Links {
         let names = inside.map_or(&self.names, |item| &item.names);
         self.items.get(names.get(&key(path))?).map(Rc::clone)
     }
+
+    /// The item of an identity.
+    pub(crate) fn get(&self, id: &str) -> Option<Rc<Item>> {
+        self.items.get(id).map(Rc::clone)
+    }
+
+    /// The items that are known.
+    pub(crate) fn items(&self) -> impl Iterator<Item = &Rc<Item>> {
+        self.items.values()
+    }
 }
 
 /// A path as a name: without generic arguments and spaces.
@@ -77,6 +92,8 @@ pub struct Linker<'a> {
     wanted: Vec<syn::Path>,
     /// The item that is compiled, if it is one of the device.
     own: Option<Ident>,
+    /// The `impl` that is compiled.
+    pub(crate) own_impl: Option<Rc<Item>>,
     /// Whether an item was named that is reported where it is defined.
     pub(crate) broken: bool,
 }
@@ -84,7 +101,7 @@ pub struct Linker<'a> {
 impl<'a> Linker<'a> {
     /// Nothing is wanted yet.
     pub fn new(links: &'a Links) -> Self {
-        Self { links, wanted: Vec::new(), own: None, broken: false }
+        Self { links, wanted: Vec::new(), own: None, own_impl: None, broken: false }
     }
 
     /// Whether a path is the name of the item that is compiled. Device code is inlined, so an item
@@ -113,9 +130,9 @@ impl<'a> Linker<'a> {
     /// Reports what is wanted, where nobody can bring it.
     pub(crate) fn report(self, diags: &mut Diags) {
         for path in self.wanted {
-            let message = format!("no device function or constant named `{}`", key(&path));
+            let message = format!("no device function, constant or struct named `{}`", key(&path));
             let diag = Diag::new(Code::UnknownFunction, SpanRange::of(&path), message);
-            diags.push(diag.help("define it with `#[gpu_fn]` or `#[gpu_const]`"));
+            diags.push(diag.help("define it with `#[gpu_fn]`, `#[gpu_const]` or `#[gpu_struct]`"));
         }
     }
 }
@@ -126,6 +143,8 @@ enum Target {
     Kernel { attr: TokenStream, item: TokenStream },
     Function { item: TokenStream },
     Const { item: TokenStream },
+    Struct { attr: TokenStream, item: TokenStream },
+    Impl { item: TokenStream },
 }
 
 /// A target on its way: paths that are wanted, the first of them asked for, and what is known.
@@ -151,6 +170,14 @@ pub(crate) fn constant(item: TokenStream) -> TokenStream {
     start(Target::Const { item })
 }
 
+/// Expands `#[gpu_struct(attr)]` on a struct or an `impl`.
+pub(crate) fn structure(attr: TokenStream, item: TokenStream) -> TokenStream {
+    match syn::parse2::<syn::ItemImpl>(item.clone()) {
+        Ok(parsed) => structs::start_impl(&attr, &parsed, item),
+        Err(_) => start(Target::Struct { attr, item }),
+    }
+}
+
 fn start(target: Target) -> TokenStream {
     run(Job { target, wanted: Vec::new(), links: Links::default() })
 }
@@ -163,6 +190,9 @@ pub(crate) fn link(input: TokenStream) -> TokenStream {
         Err(error) => return error.to_compile_error(),
     };
     let path = job.wanted.remove(0);
+    if let Some(path) = structs::of_methods(&path) {
+        job.links.names.insert(key(&path), id.clone());
+    }
     job.links.names.insert(key(&path), id);
     for item in items {
         job.links.items.entry(item.id.clone()).or_insert_with(|| Rc::new(item));
@@ -227,6 +257,16 @@ fn compile(target: &Target, linker: &mut Linker<'_>) -> TokenStream {
             Ok(item) => device_constant(&item, linker),
             Err(error) => not_an_item("`#[gpu_const]` stands on a `const` item", &error),
         },
+        Target::Struct { attr, item } => match syn::parse2(item.clone()) {
+            Ok(item) => structs::device_struct(attr, &item, linker),
+            Err(error) => {
+                not_an_item("`#[gpu_struct]` stands on a struct or on its `impl`", &error)
+            }
+        },
+        Target::Impl { item } => match syn::parse2(item.clone()) {
+            Ok(item) => structs::device_impl(&item, linker),
+            Err(error) => error.to_compile_error(),
+        },
     }
 }
 
@@ -249,9 +289,13 @@ pub(crate) fn check(item: TokenStream, diags: &mut Diags) {
                 crate::infer::infer(&ast, diags);
             }
         }
-    } else if let Ok(item) = syn::parse2::<syn::ItemConst>(item) {
+    } else if let Ok(item) = syn::parse2::<syn::ItemConst>(item.clone()) {
         linker.own = Some(item.ident.clone());
         let ast = crate::parse::device_constant(&item, &mut linker, diags);
+        crate::infer::infer(&ast, diags);
+    } else if let Ok(item) = syn::parse2::<syn::ItemStruct>(item) {
+        linker.own = Some(item.ident.clone());
+        let ast = crate::parse::device_struct(&item, &mut linker, diags);
         crate::infer::infer(&ast, diags);
     }
     linker.report(diags);
@@ -310,23 +354,35 @@ fn device_constant(item: &syn::ItemConst, linker: &mut Linker<'_>) -> TokenStrea
 /// The macro of an item, under the item's own name.
 fn export(name: &Ident, vis: &syn::Visibility, kind: Kind, links: &Links) -> TokenStream {
     let id = identity(name);
-    let names = links.names.clone();
-    let item = Item { id: id.clone(), name: name.to_string(), kind, names };
+    let item = Item { id: id.clone(), name: name.to_string(), kind, names: links.names.clone() };
+    export_as(std::slice::from_ref(name), vis, &id, &item, links)
+}
+
+/// The macro of an item under several names, which answers with this identity.
+fn export_as(
+    names: &[Ident],
+    vis: &syn::Visibility,
+    answer: &str,
+    item: &Item,
+    links: &Links,
+) -> TokenStream {
+    let hidden = format_ident!("__firesteel_{}", item.id, span = Span::call_site());
+    let item = codec::write_item(item);
     let items = links.items.values().map(|item| codec::write_item(item));
-    let item = codec::write_item(&item);
-    let hidden = format_ident!("__firesteel_{id}", span = Span::call_site());
     let export = matches!(vis, syn::Visibility::Public(_)).then(|| quote!(#[macro_export]));
     quote! {
         #[doc(hidden)]
         #export
         macro_rules! #hidden {
             ({ $($link:tt)* } $($job:tt)*) => {
-                $($link)* ! { { #id #item #(#items)* } $($job)* }
+                $($link)* ! { { #answer #item #(#items)* } $($job)* }
             };
         }
-        #[doc(hidden)]
-        #[allow(unused_imports)]
-        #vis use #hidden as #name;
+        #(
+            #[doc(hidden)]
+            #[allow(unused_imports)]
+            #vis use #hidden as #names;
+        )*
     }
 }
 

@@ -8,6 +8,7 @@ use syn::{FnArg, ItemFn, Pat, ReturnType, Type};
 use super::generics::Generics;
 use super::pat::At;
 use super::scope::{Def, Scopes};
+use super::structs::of_a_type;
 use super::{Parser, Returns};
 use crate::ast::{
     ConstDecl, ConstId, Expr, ExprKind, Inline, InlineParam, LocalDecl, MapExpr, Return, TyExpr,
@@ -60,10 +61,15 @@ impl Parser<'_, '_> {
         args: Vec<Expr>,
         span: SpanRange,
     ) -> Expr {
+        if let Some((ty, name)) = of_a_type(path) {
+            return self.associated_call(path, &ty, &name, args, span);
+        }
         let Some(item) = self.device_item(path) else {
             return self.node(ExprKind::Error(args), span);
         };
         match &item.kind {
+            Kind::Struct(of, _) => self.positional_struct(path, &item, of, args, span),
+            Kind::Impl(..) => self.node(ExprKind::Error(args), span),
             Kind::Function(function) => self.inline(path, &item, function, args, span),
             Kind::Const(_) => {
                 let message = format!("`{}` is a constant, not a function", item.name);
@@ -78,7 +84,7 @@ impl Parser<'_, '_> {
         }
     }
 
-    fn inline(
+    pub(super) fn inline(
         &mut self,
         path: &syn::Path,
         item: &Rc<Item>,
@@ -97,9 +103,11 @@ impl Parser<'_, '_> {
         let Some(generics) = self.generic_arguments(path, function) else {
             return self.node(ExprKind::Error(args), span);
         };
+        let given: Vec<&Expr> = args.iter().collect();
         self.inside.push(Rc::clone(item));
-        let inline = self.device_body(path.clone(), function, generics, args);
+        let inline = self.device_body(path.clone(), function, generics, &given);
         self.inside.pop();
+        let inline = Inline { args, ..inline };
         self.node(ExprKind::Inline(Box::new(inline)), span)
     }
 
@@ -109,7 +117,7 @@ impl Parser<'_, '_> {
         path: syn::Path,
         function: &ItemFn,
         generics: Generics,
-        args: Vec<Expr>,
+        args: &[&Expr],
     ) -> Inline {
         let label = self.loop_id();
         let caller = self.enter_device(label);
@@ -117,7 +125,8 @@ impl Parser<'_, '_> {
             self.scopes.define(name, def);
         }
         let inputs = function.sig.inputs.iter().enumerate();
-        let params = inputs.map(|(i, param)| self.device_param(param, args.get(i))).collect();
+        let params =
+            inputs.map(|(i, param)| self.device_param(param, args.get(i).copied())).collect();
         let ret = match &function.sig.output {
             ReturnType::Default => {
                 let span = function.sig.ident.span().into();
@@ -133,7 +142,7 @@ impl Parser<'_, '_> {
             open: generics.open,
             written: generics.written,
             params,
-            args,
+            args: Vec::new(),
             label,
             ret,
             body,
@@ -148,7 +157,10 @@ impl Parser<'_, '_> {
     }
 
     fn device_param(&mut self, param: &FnArg, arg: Option<&Expr>) -> InlineParam {
-        let FnArg::Typed(param) = param else { return InlineParam::Error };
+        let param = match param {
+            FnArg::Typed(param) => param,
+            FnArg::Receiver(receiver) => return self.receiver(receiver),
+        };
         if let Type::ImplTrait(_) = &*param.ty {
             return self.closure_param(param, arg);
         }
@@ -285,18 +297,27 @@ impl Parser<'_, '_> {
     /// A path that is no constant of the body or of a type.
     pub(super) fn device_const(&mut self, path: &syn::Path) -> Expr {
         let span = SpanRange::of(path);
+        if let Some((ty, name)) = of_a_type(path) {
+            return self.associated_const(path, &ty, &name);
+        }
         let Some(item) = self.device_item(path) else { return self.error_node(span) };
         match &item.kind {
             Kind::Const(written) => {
                 let id = match self.linked_consts.get(&item.id) {
                     Some(id) => *id,
-                    None => self.device_const_value(&item, written),
+                    None => self.device_const_value(&item, item.id.clone(), written),
                 };
                 self.node(ExprKind::Const(id, path.clone()), span)
             }
             Kind::Function(_) => {
                 let message = format!("`{}` is a function", item.name);
                 let help = format!("call it: `{}(..)`", item.name);
+                self.error(Code::WrongKind, span, message, help);
+                self.error_node(span)
+            }
+            Kind::Struct(..) | Kind::Impl(..) => {
+                let message = format!("`{}` is a struct, not a value", item.name);
+                let help = format!("make one: `{} {{ .. }}`", item.name);
                 self.error(Code::WrongKind, span, message, help);
                 self.error_node(span)
             }
@@ -307,14 +328,19 @@ impl Parser<'_, '_> {
         }
     }
 
-    fn device_const_value(&mut self, item: &Rc<Item>, written: &syn::ItemConst) -> ConstId {
+    pub(super) fn device_const_value(
+        &mut self,
+        item: &Rc<Item>,
+        id: String,
+        written: &syn::ItemConst,
+    ) -> ConstId {
         self.inside.push(Rc::clone(item));
         let scopes = std::mem::replace(&mut self.scopes, Scopes::new());
-        let id = self.const_item(written);
+        let constant = self.const_item(written);
         self.scopes = scopes;
         self.inside.pop();
-        self.linked_consts.insert(item.id.clone(), id);
-        id
+        self.linked_consts.insert(id, constant);
+        constant
     }
 
     /// A constant with a name, in the scope where it stands.

@@ -96,6 +96,7 @@ impl Parser<'_, '_> {
                 let span = SpanRange::from(it.and_token.span).to(inner.span);
                 self.node(ExprKind::Ref(it.mutability.is_some(), inner), span)
             }
+            syn::Expr::Struct(it) => self.struct_literal(it),
             syn::Expr::Call(it) => self.call(it),
             syn::Expr::MethodCall(it) => self.method(it),
             syn::Expr::Macro(it) => self.macro_call(&it.mac),
@@ -195,6 +196,9 @@ impl Parser<'_, '_> {
     }
 
     fn method(&mut self, call: &syn::ExprMethodCall) -> Expr {
+        if self.has_method(&call.method.to_string()) {
+            return self.method_call(call);
+        }
         let receiver = self.expr(&call.receiver);
         let args: Vec<Expr> = call.args.iter().map(|arg| self.expr(arg)).collect();
         let span = receiver.span.to(SpanRange::from(call.paren_token.span.close()));
@@ -206,7 +210,9 @@ impl Parser<'_, '_> {
         let known = matches!(&*name, "len" | "to_f32") || intrinsics::method(&name).is_some();
         if !known {
             let methods = intrinsics::rows().filter(|row| row.kind.is_method());
-            let help = match nearest(&name, methods.map(|row| row.name)) {
+            let of_structs = self.method_names();
+            let of_structs = of_structs.iter().map(String::as_str);
+            let help = match nearest(&name, methods.map(|row| row.name).chain(of_structs)) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None if intrinsics::function(&[&name]).is_some() => {
                     format!("it is a function: write `{name}(..)`")

@@ -85,11 +85,21 @@ impl Parser<'_, '_> {
         path: &syn::Path,
         function: &ItemFn,
     ) -> Option<Generics> {
-        let params = &function.sig.generics.params;
         let written = match path.segments.last().map(|last| &last.arguments) {
-            Some(PathArguments::AngleBracketed(written)) => Some(&written.args),
+            Some(PathArguments::AngleBracketed(written)) => Some(written),
             _ => None,
         };
+        self.written_arguments(written, function)
+    }
+
+    /// The same with what stands in `::<..>`.
+    pub(super) fn written_arguments(
+        &mut self,
+        written: Option<&syn::AngleBracketedGenericArguments>,
+        function: &ItemFn,
+    ) -> Option<Generics> {
+        let params = &function.sig.generics.params;
+        let written = written.map(|written| &written.args);
         if let Some(written) = written
             && written.len() != params.len()
         {

@@ -104,10 +104,12 @@ impl Parser<'_, '_> {
             };
             self.bad_signature(noun, param, what, help);
         }
-        if let Some(receiver) = sig.receiver() {
-            self.bad_signature(noun, receiver, "is a free function", "move it out of the `impl`");
+        let is_method = self.linker.own_impl.is_some();
+        if let Some(receiver) = sig.receiver().filter(|_| !is_method) {
+            let help = "put `#[gpu_struct]` on the `impl`, and none on its functions";
+            self.bad_signature(noun, receiver, "is a free function", help);
         }
-        if crate::intrinsics::function(&[&sig.ident.to_string()]).is_some() {
+        if !is_method && crate::intrinsics::function(&[&sig.ident.to_string()]).is_some() {
             let what = format!("cannot be called `{}`: an intrinsic has that name", sig.ident);
             self.bad_signature(noun, &sig.ident, &what, "rename it");
         }

@@ -17,6 +17,7 @@ mod pat;
 mod path;
 mod scope;
 mod stmt;
+mod structs;
 mod ty;
 
 use std::collections::HashMap;
@@ -25,8 +26,8 @@ use std::rc::Rc;
 use proc_macro2::TokenStream;
 
 use crate::ast::{
-    Ast, Block, ConstDecl, ConstId, Expr, ExprKind, LocalDecl, NodeId, SharedDecl, Stmt, TyExpr,
-    TyExprKind, TypeDecl,
+    Ast, Block, ConstDecl, ConstId, Expr, ExprKind, LocalDecl, NodeId, SharedDecl, Stmt,
+    StructDecl, StructId, TyExpr, TyExprKind, TypeDecl,
 };
 use crate::diag::{Code, Diag, Diags};
 use crate::hir::{LocalId, LoopId, Options, Param, Signature};
@@ -39,6 +40,7 @@ pub(crate) use device::is_generic;
 pub(crate) use generics::class_of;
 pub(crate) use path::is_constant_name;
 pub use path::{associated_constant, associated_type};
+pub(crate) use structs::{as_constant, as_function};
 
 /// The function under the attribute; `None` if it is no function, or a method.
 pub(crate) fn function(item: TokenStream, diags: &mut Diags) -> Option<syn::ItemFn> {
@@ -91,9 +93,10 @@ pub(crate) fn device_function(
     diags: &mut Diags,
 ) -> Ast {
     let mut cx = Parser::new(linker, diags);
+    cx.inside.extend(cx.linker.own_impl.clone());
     cx.check_attributes(&function.block);
     let generics = cx.generic_parameters(function);
-    let inline = cx.device_body(function.sig.ident.clone().into(), function, generics, Vec::new());
+    let inline = cx.device_body(function.sig.ident.clone().into(), function, generics, &[]);
     let span = inline.body.span;
     let call = cx.node(ExprKind::Inline(Box::new(inline)), span);
     let body = Block { consts: Vec::new(), stmts: vec![Stmt::Expr(call, true)], tail: None, span };
@@ -115,9 +118,34 @@ pub(crate) fn device_constant(
     diags: &mut Diags,
 ) -> Ast {
     let mut cx = Parser::new(linker, diags);
+    cx.inside.extend(cx.linker.own_impl.clone());
     let consts = vec![cx.const_item(item)];
     let span = item.ident.span().into();
     let body = Block { consts, stmts: Vec::new(), tail: None, span };
+    let signature = Signature {
+        name: item.ident.clone(),
+        entry: item.ident.to_string(),
+        vis: item.vis.clone(),
+        attrs: Vec::new(),
+        options: Options::DEVICE,
+        params: Vec::new(),
+    };
+    cx.finish(signature, body)
+}
+
+/// Reads a struct by itself.
+pub(crate) fn device_struct(
+    item: &syn::ItemStruct,
+    linker: &mut Linker<'_>,
+    diags: &mut Diags,
+) -> Ast {
+    let mut cx = Parser::new(linker, diags);
+    if cx.struct_shape(item) {
+        let decl = cx.struct_decl(item);
+        cx.structs.push(decl);
+    }
+    let span = item.ident.span().into();
+    let body = Block { consts: Vec::new(), stmts: Vec::new(), tail: None, span };
     let signature = Signature {
         name: item.ident.clone(),
         entry: item.ident.to_string(),
@@ -152,6 +180,11 @@ struct Parser<'a, 'b> {
     slices: Vec<Param>,
     /// The device constants so far, by their identity.
     linked_consts: HashMap<String, ConstId>,
+    /// The structs so far, by their identity.
+    linked_structs: HashMap<String, StructId>,
+    structs: Vec<StructDecl>,
+    /// The functions of structs whose bodies are being read.
+    calls: Vec<(String, String)>,
     scopes: Scopes,
     locals: Vec<LocalDecl>,
     shared: Vec<SharedDecl>,
@@ -174,6 +207,9 @@ impl<'a, 'b> Parser<'a, 'b> {
             inside: Vec::new(),
             slices: Vec::new(),
             linked_consts: HashMap::new(),
+            linked_structs: HashMap::new(),
+            structs: Vec::new(),
+            calls: Vec::new(),
             scopes: Scopes::new(),
             locals: Vec::new(),
             shared: Vec::new(),
@@ -192,6 +228,7 @@ impl<'a, 'b> Parser<'a, 'b> {
             signature,
             params: Vec::new(),
             aliases: Vec::new(),
+            structs: self.structs,
             locals: self.locals,
             shared: self.shared,
             consts: self.consts,

@@ -42,6 +42,13 @@ impl Parser<'_, '_> {
             syn::Pat::Tuple(tuple) if matches!(at, At::Let | At::Match | At::Or) => {
                 return PatKind::Tuple(tuple.elems.iter().map(|elem| self.pat(elem, at)).collect());
             }
+            syn::Pat::Struct(_) | syn::Pat::TupleStruct(_)
+                if matches!(at, At::Let | At::Match | At::Or) =>
+            {
+                if let Some(kind) = self.struct_pat(pat, at) {
+                    return kind;
+                }
+            }
             _ => {}
         }
         if matches!(at, At::Match | At::Or)

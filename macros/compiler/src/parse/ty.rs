@@ -84,6 +84,16 @@ impl Parser<'_, '_> {
             return self.fragment_ty(kind, last);
         }
         let kinds = FragmentKind::ALL.map(FragmentKind::name);
+        let is_struct = nearest(&name, kinds).is_none() && super::structs::is_struct_name(&name);
+        if path.qself.is_none()
+            && is_struct
+            && segments.iter().all(|segment| segment.arguments.is_none())
+        {
+            let id = self.struct_of(&path.path);
+            return Some(
+                id.map_or(TyExprKind::Error, |id| TyExprKind::Struct(id, path.path.clone())),
+            );
+        }
         let near = nearest(&name, Scalar::ALL.map(Scalar::name).into_iter().chain(kinds));
         let help = near.map_or(help.to_owned(), |near| format!("did you mean `{near}`?"));
         self.error(code, SpanRange::of(path), format!("kernels have no type `{name}`"), help);

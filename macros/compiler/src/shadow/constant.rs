@@ -72,7 +72,12 @@ impl Shadow<'_> {
                     || otherwise.as_ref().is_some_and(|it| self.depends(it))
             }
             ExprKind::Block(_, block) => self.tail_depends(block),
+            ExprKind::Struct(of, base) => {
+                of.fields.iter().any(|(_, _, value)| self.depends(value))
+                    || base.as_ref().is_some_and(|base| self.depends(base))
+            }
             // No constant is one of these.
+            ExprKind::MethodCall(_) => false,
             ExprKind::Lit(_)
             | ExprKind::Local(..)
             | ExprKind::Memory(..)
@@ -114,6 +119,7 @@ fn of_parameter(ty: &TyExpr) -> bool {
         TyExprKind::Tuple(elems) => elems.iter().any(of_parameter),
         TyExprKind::Scalar(_)
         | TyExprKind::Vector(..)
+        | TyExprKind::Struct(..)
         | TyExprKind::Unit
         | TyExprKind::Infer
         | TyExprKind::Error => false,

@@ -6,7 +6,7 @@ use quote::{quote, quote_spanned};
 use super::{Shadow, scalar, written};
 use crate::ast::{
     Adapter, Arm, Block, Call, Closure, ClosureKind, Expr, ExprKind, For, Inline, Label, Lit,
-    Member, Return, TyExpr, TyExprKind,
+    Member, MethodCall, NodeId, Return, StructOf, TyExpr, TyExprKind,
 };
 use crate::hir::Ty;
 use crate::intrinsics::{Row, SigTy, method};
@@ -121,6 +121,8 @@ impl Shadow<'_> {
     /// Values of several parts.
     fn aggregate(&self, expr: &Expr, span: Span) -> TokenStream {
         match &expr.kind {
+            ExprKind::Struct(of, base) => self.structure(of, base.as_deref(), span),
+            ExprKind::MethodCall(call) => self.method_call(call, expr.id),
             ExprKind::Tuple(elems) => {
                 let elems = elems.iter().map(|elem| self.expr(elem));
                 quote_spanned!(span=> (#(#elems,)*))
@@ -141,16 +143,41 @@ impl Shadow<'_> {
         }
     }
 
-    fn field(&self, base: &Expr, member: &Member) -> TokenStream {
-        let base = self.operand(base);
-        match member {
-            Member::Index(field, at) => {
-                let mut field = Literal::u32_unsuffixed(*field);
-                field.set_span(*at);
-                quote_spanned!(*at=> #base.#field)
-            }
-            Member::Named(name) => quote_spanned!(name.span()=> #base.#name),
+    /// In parentheses, for a condition could not begin with its braces.
+    fn structure(&self, of: &StructOf<Expr>, base: Option<&Expr>, span: Span) -> TokenStream {
+        let path = &of.path;
+        if of.positional {
+            let values = of.fields.iter().map(|(_, _, value)| self.expr(value));
+            return quote_spanned!(span=> #path(#(#values),*));
         }
+        let fields = of.fields.iter().map(|(_, name, value)| {
+            let (name, value) = (member(name), self.expr(value));
+            quote!(#name: #value)
+        });
+        let base = base.map(|base| {
+            let base = self.expr(base);
+            quote!(..#base)
+        });
+        quote_spanned!(span=> (#path { #(#fields,)* #base }))
+    }
+
+    fn method_call(&self, call: &MethodCall, id: NodeId) -> TokenStream {
+        let MethodCall { receiver, name, generics, args, candidates: _ } = call;
+        let receiver = self.operand(receiver);
+        let args: Vec<TokenStream> = match self.facts.methods.contains_key(&id) {
+            true => args.iter().map(|arg| self.argument(arg)).collect(),
+            false => self.arguments(method(&name.to_string()), 1, args),
+        };
+        quote_spanned!(name.span()=> #receiver.#name #generics (#(#args),*))
+    }
+
+    fn field(&self, base: &Expr, member: &Member) -> TokenStream {
+        let (base, name) = (self.operand(base), self::member(member));
+        let at = match member {
+            Member::Index(_, at) => *at,
+            Member::Named(name) => name.span(),
+        };
+        quote_spanned!(at=> #base.#name)
     }
 
     /// Assignments, macros and control flow.
@@ -201,6 +228,7 @@ impl Shadow<'_> {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each form of an expression")]
     fn control(&self, expr: &Expr, span: Span) -> TokenStream {
         match &expr.kind {
             ExprKind::If(cond, then, otherwise) => {
@@ -246,6 +274,8 @@ impl Shadow<'_> {
             | ExprKind::Field(..)
             | ExprKind::Tuple(_)
             | ExprKind::Array(_)
+            | ExprKind::Struct(..)
+            | ExprKind::MethodCall(_)
             | ExprKind::Repeat(..)
             | ExprKind::Ref(..)
             | ExprKind::Deref(..)
@@ -330,6 +360,8 @@ impl Shadow<'_> {
                 | ExprKind::Call(_)
                 | ExprKind::Inline(_)
                 | ExprKind::Method(..)
+                | ExprKind::MethodCall(_)
+                | ExprKind::Struct(..)
                 | ExprKind::Lit(_)
                 | ExprKind::Tuple(_)
                 | ExprKind::Array(_)
@@ -445,6 +477,18 @@ impl Shadow<'_> {
             self.expr(arg)
         };
         args.iter().enumerate().map(one).collect()
+    }
+}
+
+/// The name of a field.
+pub(super) fn member(member: &Member) -> TokenStream {
+    match member {
+        Member::Index(field, at) => {
+            let mut field = Literal::u32_unsuffixed(*field);
+            field.set_span(*at);
+            quote!(#field)
+        }
+        Member::Named(name) => quote!(#name),
     }
 }
 

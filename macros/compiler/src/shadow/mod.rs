@@ -101,23 +101,36 @@ pub(crate) fn function(
     facts: &Facts,
     editor_only: bool,
 ) -> TokenStream {
+    let shadow = method(written, ast, facts);
+    if !editor_only {
+        return shadow;
+    }
+    let cx = Shadow::new(ast, facts, crate::parse::is_generic(written));
+    let (attrs, vis, name) = (&written.attrs, &written.vis, &written.sig.ident);
+    let Some((generics, params, ret)) = cx.signature(written) else { return TokenStream::new() };
+    quote! {
+        #(#attrs)*
+        #[allow(unused)]
+        #vis fn #name #generics (#(#params),*) #ret { ::core::panic!("the function did not compile") }
+        #[allow(unexpected_cfgs)]
+        const _: () = {
+            #[cfg(rust_analyzer)]
+            #shadow
+        };
+    }
+}
+
+/// The same function alone, as it stands in an `impl`.
+pub(crate) fn method(written: &syn::ItemFn, ast: &Ast, facts: &Facts) -> TokenStream {
     let cx = Shadow::new(ast, facts, crate::parse::is_generic(written));
     let Some(Stmt::Expr(Expr { kind: ExprKind::Inline(inline), .. }, _)) = ast.body.stmts.first()
     else {
         return TokenStream::new();
     };
+    let Some((generics, params, ret)) = cx.signature(written) else { return TokenStream::new() };
     let (attrs, vis, name) = (&written.attrs, &written.vis, &written.sig.ident);
-    let params: Vec<_> = inline.params.iter().map(|it| cx.device_param(it)).collect();
-    let ret = match inline.ret.kind {
-        TyExprKind::Unit => TokenStream::new(),
-        _ => {
-            let (span, ret) = (inline.ret.span.start, cx.ty(&inline.ret));
-            quote_spanned!(span=> -> #ret)
-        }
-    };
-    let generics = cx.generics(&written.sig.generics);
     let body = cx.block_inside(&inline.body);
-    let shadow = quote! {
+    quote! {
         #(#attrs)*
         #[allow(
             unused_parens, unused_braces, unused_imports, arithmetic_overflow,
@@ -127,18 +140,40 @@ pub(crate) fn function(
             use ::firesteel::dsl::*;
             #body
         }
-    };
-    if !editor_only {
-        return shadow;
     }
-    quote! {
-        #[allow(unused)]
-        #vis fn #name #generics (#(#params),*) #ret { ::core::panic!("the function did not compile") }
-        #[allow(unexpected_cfgs)]
-        const _: () = {
-            #[cfg(rust_analyzer)]
-            #shadow
+}
+
+/// A struct as rustc sees it: as it is written, with the short floats found.
+pub(crate) fn structure(written: &syn::ItemStruct, ast: &Ast, facts: &Facts) -> TokenStream {
+    let cx = Shadow::new(ast, facts, false);
+    let mut shown = written.clone();
+    let types = ast.structs.last().map_or(&[][..], |decl| &decl.fields);
+    for (field, (_, ty)) in shown.fields.iter_mut().zip(types) {
+        field.ty = syn::Type::Verbatim(cx.ty(ty));
+    }
+    quote!(#shown)
+}
+
+impl<'a> Shadow<'a> {
+    /// Generic parameters, parameters and result of the function that the tree is.
+    fn signature(
+        &self,
+        written: &syn::ItemFn,
+    ) -> Option<(TokenStream, Vec<TokenStream>, TokenStream)> {
+        let Some(Stmt::Expr(Expr { kind: ExprKind::Inline(inline), .. }, _)) =
+            self.ast.body.stmts.first()
+        else {
+            return None;
         };
+        let params = inline.params.iter().map(|it| self.device_param(it)).collect();
+        let ret = match inline.ret.kind {
+            TyExprKind::Unit => TokenStream::new(),
+            _ => {
+                let (span, ret) = (inline.ret.span.start, self.ty(&inline.ret));
+                quote_spanned!(span=> -> #ret)
+            }
+        };
+        Some((self.generics(&written.sig.generics), params, ret))
     }
 }
 

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 
 use super::{Shadow, scalar, written};
-use crate::ast::{Block, Let, Pat, PatKind, Stmt, TyExpr, TyExprKind};
+use crate::ast::{Block, Let, Member, Pat, PatKind, Stmt, TyExpr, TyExprKind};
 use crate::hir::{SharedId, Ty};
 use crate::value::Scalar;
 
@@ -57,6 +57,7 @@ impl Shadow<'_> {
                 quote_spanned!(span=> [#elem; #len])
             }
             TyExprKind::Param(_, name) => quote!(#name),
+            TyExprKind::Struct(_, path) => quote!(#path),
             TyExprKind::Infer | TyExprKind::Error => quote_spanned!(span=> _),
         }
     }
@@ -91,6 +92,10 @@ impl Shadow<'_> {
 
     /// The type of what a pattern takes; `!` cannot be written.
     fn stored(&self, pat: &Pat) -> Ty {
+        // The user's types may have no name here.
+        if self.facts.named.contains(&pat.id) {
+            return Ty::Error;
+        }
         match &self.facts.nodes[pat.id.0] {
             Ty::Never => Ty::Error,
             ty => ty.clone(),
@@ -128,6 +133,27 @@ impl Shadow<'_> {
             PatKind::Tuple(parts) => {
                 let parts = parts.iter().map(|part| self.pat(part));
                 quote_spanned!(span=> (#(#parts,)*))
+            }
+            PatKind::Struct(of, has_rest) => {
+                let path = &of.path;
+                if of.positional {
+                    let pats = of.fields.iter().map(|(_, _, pat)| self.pat(pat));
+                    return quote_spanned!(span=> #path(#(#pats),*));
+                }
+                let fields = of.fields.iter().map(|(_, name, pat)| {
+                    let shown = self.pat(pat);
+                    // rustc wants a name that is that of the field written once.
+                    let once = match (name, &pat.kind) {
+                        (Member::Named(name), PatKind::Bind(local, None)) => {
+                            self.ast.locals[local.0].ident == *name
+                        }
+                        _ => false,
+                    };
+                    let name = super::expr::member(name);
+                    if once { shown } else { quote!(#name: #shown) }
+                });
+                let rest = has_rest.then(|| quote!(..));
+                quote_spanned!(span=> #path { #(#fields,)* #rest })
             }
             PatKind::Value(value) => self.expr(value),
             PatKind::Range { start, end, inclusive } => {

@@ -1,0 +1,16 @@
+use firesteel::prelude::*;
+
+#[gpu_struct]
+#[derive(Clone, Copy)]
+struct Point {
+    x: f32,
+    y: f32,
+}
+
+#[gpu_kernel(block_size = 64)]
+fn kernel(z: &mut [f32]) {
+    let point = Point { x: 1.0, y: 2.0, depth: 3.0 };
+    z[0] = point.y;
+}
+
+fn main() {}

@@ -1,0 +1,29 @@
+use firesteel::prelude::*;
+
+#[gpu_struct(methods)]
+#[derive(Clone, Copy)]
+struct Point {
+    x: f32,
+    y: f32,
+}
+
+#[gpu_struct]
+impl Point {
+    const SIZE: u32 = 2;
+
+    fn sum(&self) -> f32 {
+        self.x + self.y
+    }
+
+    fn clear(&mut self) {
+        self.x = 0.0;
+    }
+}
+
+#[gpu_kernel(block_size = 64)]
+fn kernel(z: &mut [f32]) {
+    let point = Point { x: 1.0, y: 2.0 };
+    z[0] = point.sum(1.0);
+}
+
+fn main() {}

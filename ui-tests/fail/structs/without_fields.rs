@@ -1,0 +1,7 @@
+use firesteel::prelude::*;
+
+#[gpu_struct]
+#[derive(Clone, Copy)]
+struct Nothing;
+
+fn main() {}
