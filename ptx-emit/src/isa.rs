@@ -549,6 +549,17 @@ instructions! {
         (to: Addr[Ty::U64], from: Addr[Ty::U64], bytes: Use[Ty::U32], barrier: Addr[Ty::U64])
         if bulk_bytes_fit(bytes) => "a bulk copy moves a multiple of 16 bytes, below 2^20",
         since since(8, 0, 90);
+    /// Stores to shared memory of a block of the cluster in the background; an `mbarrier` of that
+    /// block counts the bytes. PTX ISA: `st.async`.
+    StAsync / st_async "st.async"
+        { sem: Option<Sem>, space: Option<Space>, tx: CompleteTx, vec: Option<VecLen>, ty: MemTy }
+        (addr: Addr[Ty::U64], a: Uses[*ty], barrier: Addr[Ty::U64])
+        if vec_fits(*vec, a.0.len()) => "the number of values must match the vector length",
+        if matches!(sem, None | Some(Sem::Weak)) => "an asynchronous store is `.weak`",
+        if *space == Some(Space::SharedCluster) => "an asynchronous store is to `.shared::cluster`",
+        if store_async_fits(ty.ty()) => "an asynchronous store is of elements of 32 or 64 bits",
+        if width_fits(*vec, ty.ty(), *space) => "at most 16 bytes",
+        since since(8, 1, 90);
     /// Copies from shared to global memory in the background. PTX ISA: `cp.async.bulk`.
     CpAsyncBulkStore / cp_async_bulk_store "cp.async.bulk"
         { route: BulkStoreRoute, group: BulkGroup, hint: Option<CacheHint> }

@@ -434,6 +434,26 @@ const RULES: &[(&str, &str, &str)] = &[
         "a multicast goes to `.shared::cluster`",
     ),
     (
+        "st.async.shared::cluster.mbarrier::complete_tx::bytes.u32 [%r1], %r2, [%r3];",
+        "st.async.shared::cta.mbarrier::complete_tx::bytes.u32 [%r1], %r2, [%r3];",
+        "an asynchronous store is to `.shared::cluster`",
+    ),
+    (
+        "st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.b64 [%r1], %rd2, [%r3];",
+        "st.async.release.shared::cluster.mbarrier::complete_tx::bytes.b64 [%r1], %rd2, [%r3];",
+        "an asynchronous store is `.weak`",
+    ),
+    (
+        "st.async.shared::cluster.mbarrier::complete_tx::bytes.v2.b32 [%r1], {%r2, %r4}, [%r3];",
+        "st.async.shared::cluster.mbarrier::complete_tx::bytes.v2.b16 [%r1], {%h1, %h2}, [%r3];",
+        "an asynchronous store is of elements of 32 or 64 bits",
+    ),
+    (
+        "st.async.shared::cluster.mbarrier::complete_tx::bytes.v2.b64 [%r1], {%rd2, %rd1}, [%r3];",
+        "st.async.shared::cluster.mbarrier::complete_tx::bytes.v4.b64 [%r1], {%rd2, %rd1, %rd2, %rd1}, [%r3];",
+        "at most 16 bytes",
+    ),
+    (
         "cp.async.bulk.global.shared::cta.bulk_group [%rd1], [tile], 64;",
         "cp.async.bulk.global.shared::cta.bulk_group [tile], [tile], 64;",
         "`tile` is not in `.global`",

@@ -177,6 +177,11 @@ pub(super) fn width_fits(vec: Option<VecLen>, ty: Ty, space: Option<Space>) -> b
     }
 }
 
+/// The types of an asynchronous store.
+pub(super) fn store_async_fits(ty: Ty) -> bool {
+    matches!(ty.bits(), 32 | 64)
+}
+
 /// What the width of an access asks of the machine.
 pub(super) fn width_since(vec: Option<VecLen>, ty: Ty) -> Since {
     if vec_len(vec) as u32 * ty.bits() > 128 { since(8, 8, 100) } else { Since::BASE }

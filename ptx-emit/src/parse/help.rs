@@ -35,7 +35,6 @@ const UNSUPPORTED: &[(&[&str], &str)] = &[
 const FORMS: &[(&str, &str)] = &[
     ("wgmma.mma_async.sp", "sparse matrices are not supported"),
     ("red.async", "asynchronous reductions are not supported"),
-    ("st.async", "asynchronous stores are not supported"),
     ("mma.sp", "sparse matrices are not supported"),
     ("vote.sync", ""),
     ("vote.", "forms without `.sync` ended with sm_70: write `vote.sync` and a mask of lanes"),

@@ -317,3 +317,34 @@ fn another_blocks_barrier_cannot_be_asked() {
     let report = caught_in(2, FaultKind::Illegal, &[&init(1, 1, MEET), ask, MEET].concat(), 32);
     assert!(report.to_string().contains("another block's mbarrier"), "{report}");
 }
+
+/// Each thread stores its square, and that of its neighbour, in the next block.
+#[test]
+fn threads_store_in_another_block() {
+    let store = "st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.v2.u32 \
+                 [%r9], {%r7, %r6}, [%r11];\n";
+    let body = |store: &str, rest: &str| {
+        format!(
+            "{}{}shl.b32 %r2, %tid, 3;\nmov.u32 %r3, tile;\nadd.u32 %r3, %r3, %r2;\n\
+             mad.lo.u32 %r7, %tid, %tid, %rank;\nadd.u32 %r6, %tid, 1;\n\
+             mad.lo.u32 %r6, %r6, %r6, %rank;\nxor.b32 %r8, %rank, 1;\n\
+             mapa.shared::cluster.u32 %r9, %r3, %r8;\nmov.u32 %r10, bar;\n\
+             mapa.shared::cluster.u32 %r11, %r10, %r8;\n{store}{rest}",
+            init(1, 1, MEET),
+            expect(256),
+        )
+    };
+    let got = passes_in(2, &body(store, &[WAIT, &copy_out(0), MEET].concat()), 32, 96);
+    let want = |rank: u32| {
+        let square = |at: u32| at.div_ceil(2) * at.div_ceil(2) + rank;
+        (0..32).map(square).collect::<Vec<u32>>()
+    };
+    assert_eq!((&got[..32], &got[64..]), (&want(1)[..], &want(0)[..]));
+    // The words may be on their way when they are read, or not even that.
+    let early = body(store, &[&copy_out(0), WAIT, MEET].concat());
+    let bench = Bench::new(Checks::All);
+    let report = bench.run_clusters(&early, one(2), 32).expect_err("a bug went unnoticed");
+    assert!(matches!(report.kind(), FaultKind::Race | FaultKind::MissingWait), "{report}");
+    let apart = store.replace("[%r11]", "[bar]");
+    caught_in(2, FaultKind::Illegal, &body(&apart, &[WAIT, MEET].concat()), 32);
+}

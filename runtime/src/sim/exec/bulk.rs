@@ -14,7 +14,7 @@ use crate::sim::num::narrow::Narrow;
 use crate::sim::num::single::MinMax;
 use crate::sim::program::Action;
 use crate::sim::race::Party;
-use crate::sim::registers::Lanes;
+use crate::sim::registers::{Lanes, Row};
 use crate::sim::report::{AccessKind, Fault, Space, Touch, Violation};
 use crate::sim::warp::{Cx, actor};
 
@@ -84,6 +84,21 @@ pub(super) fn cp_async_bulk_share(cx: &mut Decoder<'_>, it: &CpAsyncBulkShare) -
     })
 }
 
+pub(super) fn st_async(cx: &mut Decoder<'_>, it: &StAsync) -> Decoded {
+    let (to, barrier, ty) = (cx.address(&it.addr)?, cx.address(&it.barrier)?, it.ty.ty());
+    let width = ty.bits() as usize / 8;
+    let values: Vec<_> = it.a.0.iter().map(|it| cx.value_of(it, ty)).collect::<Result<_, _>>()?;
+    access_action(move |cx, mask| {
+        let (to, barrier) = (to.load(cx.regs), barrier.load(cx.regs));
+        let rows: Vec<_> = values.iter().map(|it| it.load(cx.regs)).collect();
+        Lanes(mask).try_for_each(|lane| {
+            let element = |row: &Row<u64>| row[lane].to_le_bytes().into_iter().take(width);
+            let data: Vec<u8> = rows.iter().flat_map(element).collect();
+            cx.send_bytes(lane, (to[lane], barrier[lane]), data)
+        })
+    })
+}
+
 fn illegal(lane: usize, reason: String) -> Box<Violation> {
     let fault: Fault<Party> = Fault::Illegal { reason };
     Violation::boxed(lane, fault)
@@ -141,6 +156,16 @@ impl Cx<'_> {
         }
         let data = Data::Here(data.into());
         let load = Load { pieces: vec![(to, bytes as u32)], data };
+        targets
+            .into_iter()
+            .try_for_each(|rank| self.begin_load(lane, (rank, barrier), load.clone()))
+    }
+
+    /// An asynchronous store.
+    fn send_bytes(&mut self, lane: usize, (to, barrier): (u64, u64), data: Vec<u8>) -> Checked {
+        let (targets, to, barrier) = self.targets(lane, (to, barrier), None)?;
+        check_aligned(lane, (AccessKind::AsyncCopy, Space::Shared), to, data.len() as u64)?;
+        let load = Load { pieces: vec![(to, data.len() as u32)], data: Data::Here(data.into()) };
         targets
             .into_iter()
             .try_for_each(|rank| self.begin_load(lane, (rank, barrier), load.clone()))

@@ -82,7 +82,7 @@ instructions! {
     }
     bulk {
         cp_async_bulk_load CpAsyncBulkLoad, cp_async_bulk_multicast CpAsyncBulkMulticast,
-        cp_async_bulk_share CpAsyncBulkShare, cp_async_bulk_store CpAsyncBulkStore,
+        cp_async_bulk_share CpAsyncBulkShare, st_async StAsync, cp_async_bulk_store CpAsyncBulkStore,
         cp_reduce_async_bulk CpReduceAsyncBulk, cp_async_bulk_prefetch CpAsyncBulkPrefetch,
         cp_async_bulk_commit CpAsyncBulkCommit, cp_async_bulk_wait CpAsyncBulkWait,
     }
