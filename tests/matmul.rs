@@ -2,7 +2,9 @@
 
 mod epilogue;
 mod layouts;
+mod splits;
 mod terms;
+mod types;
 
 use firesteel::Plain;
 use firesteel::e4m3;
@@ -77,6 +79,18 @@ impl Element for e4m3 {
     }
 }
 
+/// Of the sums, which are exact, the conversion to `f32` is rounded, and its product with alpha.
+impl Element for i8 {
+    const HALF_UNIT: f64 = 2.0 * f32::HALF_UNIT;
+    const SUM_UNIT: f64 = 0.0;
+    fn of(value: f32) -> Self {
+        (value * 128.0) as Self
+    }
+    fn out(value: f32) -> f32 {
+        value
+    }
+}
+
 /// Multiplies, and compares each element with the bound that the module states.
 fn check<T: Element>(path: Option<Path>, product: &Product) -> Result<()> {
     check_terms::<T>(path, product, false)
@@ -85,7 +99,9 @@ fn check<T: Element>(path: Option<Path>, product: &Product) -> Result<()> {
 /// As [`check`], perhaps with a bias.
 fn check_terms<T: Element>(path: Option<Path>, product: &Product, with_bias: bool) -> Result<()> {
     let device = crate::device();
-    let product = &Product { path, ..*product };
+    let mut product = *product;
+    product.path = path.or(product.path);
+    let product = &product;
     let [len_a, len_b, len_c] = lengths(product);
     let of = |seed, len| data::floats(seed, len).into_iter().map(T::of).collect::<Vec<T>>();
     let out = |seed, len| data::floats(seed, len).into_iter().map(T::out).collect::<Vec<_>>();
@@ -129,7 +145,9 @@ fn bound<T: Element>([old, a, b, bias]: [&[f64]; 4], product: &Product) -> Vec<f
     let terms = matmul_reference(&old, &a, &b, &bias, product);
     let is_plain = bias.is_empty() && product.beta == 0.0;
     let of_terms = if is_plain { 0.0 } else { 3.0 / 16_777_216.0 };
-    let of_sums = (f64::from(product.k) + 1.0) * T::SUM_UNIT;
+    // A factor of TF32 has lost less than a unit in 2^10.
+    let of_factors = if product.tf32 { 1.0 / 512.0 } else { 0.0 };
+    let of_sums = (f64::from(product.k) + 1.0) * T::SUM_UNIT + of_factors;
     sums.iter().zip(&terms).map(|(sum, term)| sum * of_sums + term * of_terms).collect()
 }
 

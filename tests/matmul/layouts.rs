@@ -19,10 +19,9 @@ const ORDERS: [(OrderA, Order); 4] = [
 fn wgmma_takes_factors_in_every_order() -> Result<()> {
     for (order_a, order) in ORDERS {
         for [m, n, k] in [[8, 24, 17], [136, 72, 72]] {
-            let product = Product::new(m, n, k).order_a(order_a).order(order);
-            // What does not run along K must have rows of 16 bytes' multiples, and nothing else.
+            // Rows in memory must have a multiple of 16 bytes, which only such factors have of any K.
             let k = if (order_a, order) == (OrderA::Km, Order::Kn) { k } else { 72 };
-            let product = Product { k, ..product };
+            let product = Product::new(m, n, k).order_a(order_a).order(order);
             check::<bf16>(Some(Path::Wgmma(128)), &product)?;
             check_terms::<f16>(Some(Path::Wgmma(128)), &product.beta(1.0), true)?;
         }

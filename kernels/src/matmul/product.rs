@@ -51,6 +51,12 @@ pub struct Product {
     pub path: Option<Path>,
     /// Whether no kernel that may still run writes B, see [`Product::fixed_b`].
     pub fixed_b: bool,
+    /// Whether `f32` is multiplied as TF32, see [`Product::tf32`].
+    pub tf32: bool,
+    /// Into how many parts K is split; `None` to decide by the shape, see [`Product::splits`].
+    pub splits: Option<u32>,
+    /// How much of K each product of the batch takes, the next one the next part; 0 for all.
+    pub(super) share: u32,
 }
 
 impl Product {
@@ -70,6 +76,9 @@ impl Product {
             row_strides: None,
             path: None,
             fixed_b: false,
+            tf32: false,
+            splits: None,
+            share: 0,
         }
     }
 
@@ -128,6 +137,41 @@ impl Product {
     #[must_use]
     pub const fn fixed_b(self) -> Self {
         Self { fixed_b: true, ..self }
+    }
+
+    /// Factors of `f32` are multiplied as TF32, without the low 13 bits of their fractions, which the
+    /// tensor cores do many times as fast: an element's error is within `2^-9` of the sum of the
+    /// absolute products beside that of the sums. Says nothing of other types.
+    #[must_use]
+    pub const fn tf32(self) -> Self {
+        Self { tf32: true, ..self }
+    }
+
+    /// Sums over so many parts of K at once, and then adds the sums in their order: the same in
+    /// every run. 1 is not to split. By itself a path splits K where a product has few tiles and is
+    /// long; then it needs memory of the stream, so while the stream's work is captured it does not.
+    #[must_use]
+    pub const fn splits(self, parts: u32) -> Self {
+        Self { splits: Some(parts), ..self }
+    }
+
+    /// Whether there is one product, and rows of `f32` as long as its would begin at multiples of 16
+    /// bytes.
+    pub(super) fn can_be_split(&self) -> bool {
+        self.batch == 1 && self.n.is_multiple_of(4)
+    }
+
+    /// The product as a batch of at most `parts`, each to a dense matrix of its own, in steps of
+    /// `depth` elements along K.
+    pub(super) fn split(&self, parts: u32, depth: u32) -> Self {
+        let steps = self.k.div_ceil(depth);
+        let share = steps.div_ceil(parts);
+        let batch = steps.div_ceil(share);
+        let row_strides = Some([self.a().row_stride, self.b().row_stride, self.n]);
+        let batch_strides = Some([0, 0, self.m * self.n]);
+        let share = share * depth;
+        let (alpha, beta) = (1.0, 0.0);
+        Self { row_strides, batch_strides, share, batch, alpha, beta, ..*self }
     }
 
     /// A as it lies in memory.
@@ -202,6 +246,8 @@ impl Product {
             "A must be `[m, k]`"
         } else if has_bias || self.beta != 0.0 {
             "it adds neither bias nor C"
+        } else if self.splits.is_some_and(|parts| parts > 1) {
+            "it does not split K"
         } else {
             return Ok(());
         };

@@ -369,7 +369,17 @@ fn product_in_pieces<
         (COLS = 128, KM = true, KN = true, T = f16, O = f16, BF16 = false),
         (COLS = 256, KM = false, KN = false, T = e4m3, O = bf16, BF16 = true),
         (COLS = 128, KM = false, KN = false, T = e4m3, O = bf16, BF16 = true),
-        (COLS = 64, KM = false, KN = false, T = e4m3, O = bf16, BF16 = true)
+        (COLS = 64, KM = false, KN = false, T = e4m3, O = bf16, BF16 = true),
+        (COLS = 256, KM = false, KN = false, T = i8, O = f32, BF16 = false),
+        (COLS = 128, KM = false, KN = false, T = i8, O = f32, BF16 = false),
+        (COLS = 64, KM = false, KN = false, T = i8, O = f32, BF16 = false),
+        (COLS = 256, KM = false, KN = false, T = f32, O = f32, BF16 = false),
+        (COLS = 128, KM = false, KN = false, T = f32, O = f32, BF16 = false),
+        (COLS = 64, KM = false, KN = false, T = f32, O = f32, BF16 = false),
+        (COLS = 128, KM = false, KN = false, T = bf16, O = f32, BF16 = false),
+        (COLS = 128, KM = false, KN = true, T = bf16, O = f32, BF16 = false),
+        (COLS = 128, KM = false, KN = false, T = f16, O = f32, BF16 = false),
+        (COLS = 128, KM = false, KN = true, T = f16, O = f32, BF16 = false)
     )
 )]
 pub(super) fn wgmma_kernel<
@@ -539,7 +549,7 @@ macro_rules! host {
             product: &Product,
         ) -> Result<()> {
             use wgmma_kernel::launch_on;
-            let &Product { m, n, k, alpha, beta, batch, .. } = product;
+            let &Product { m, n, k, alpha, beta, batch, share, .. } = product;
             let arguments = WgmmaArguments::new(stream, cols, c, a, b, product)?;
             let WgmmaArguments { a, b, mut c, config } = arguments;
             let next = |matrix: Matrix| u32::from(matrix.count() > 1);
@@ -553,12 +563,12 @@ macro_rules! host {
                 match (cols, km, kn) {
                     $(($cols, $km, $kn) => {
                         launch_on::<$cols, $km, $kn, $factor, $out, $bf16>(
-                            stream, config, a, b, c, bias, m, n, k, batch, a_next, b_next, 0,
+                            stream, config, a, b, c, bias, m, n, k, batch, a_next, b_next, share,
                             alpha, beta,
                         )?;
                     })+
                     _ => {
-                        let why = "of an A `[k, m]` a tile has 128 columns";
+                        let why = "of an A `[k, m]` a tile has 128 columns, and is not split";
                         return Err(product.no(Path::Wgmma(cols), why));
                     }
                 }
@@ -577,3 +587,19 @@ host!(bf16, bf16, bf16, true, [
     256 false true, 128 false true, 64 false true, 128 true true
 ]);
 host!(e4m3, e4m3, bf16, true, [256 false false, 128 false false, 64 false false]);
+host!(i8, i8, f32, false, [256 false false, 128 false false, 64 false false]);
+host!(f32, f32, f32, false, [256 false false, 128 false false, 64 false false]);
+host!(f16_sums, f16, f32, false, [128 false false, 128 false true]);
+host!(bf16_sums, bf16, f32, false, [128 false false, 128 false true]);
+
+/// Into how many parts K is split by itself: so many that every multiprocessor has a tile, of 1024
+/// bytes along K at least, where whole tiles keep less than half of them busy and K is long.
+pub(super) fn splits<T>(product: &Product, cols: u32, multiprocessors: u32) -> u32 {
+    let tiles = product.m.div_ceil(ROWS) * product.n.div_ceil(cols);
+    let spans = product.k / (SPAN / size_of::<T>() as u32);
+    if product.can_be_split() && tiles * 2 < multiprocessors && spans >= 32 {
+        (multiprocessors / tiles).min(spans / 8)
+    } else {
+        1
+    }
+}

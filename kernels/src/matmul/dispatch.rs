@@ -1,0 +1,317 @@
+//! Which kernels a type has, and which of them is the fastest for a product.
+
+use firesteel::TensorElement;
+use firesteel::prelude::*;
+
+use super::{OrderA, Path, Product, finish, mma, simt, stream, wgmma};
+use crate::shape::{self, Result};
+
+/// The types of which there are products.
+pub trait Multiply: TensorElement + sealed::Launch {}
+
+pub(super) mod sealed {
+    use firesteel::DeviceCopy;
+
+    use super::{GpuBuffer, Path, Product, Result, Stream};
+
+    /// What a type's kernels are.
+    pub trait Launch: Sized {
+        /// The type of C.
+        type Output: DeviceCopy;
+        /// The fastest path for a shape.
+        fn choose(
+            product: &Product,
+            has_bias: bool,
+            capability: (u32, u32),
+            multiprocessors: u32,
+        ) -> Path;
+        /// Multiplies; lengths are those of the shape, and nothing but `bias` is empty.
+        fn launch(
+            stream: &Stream,
+            path: Path,
+            c: &mut GpuBuffer<Self::Output>,
+            a: &GpuBuffer<Self>,
+            b: &GpuBuffer<Self>,
+            bias: &GpuBuffer<Self::Output>,
+            product: &Product,
+        ) -> Result<()>;
+        /// Adds `count` dense sums of parts of K and the terms beside the product.
+        fn finish(
+            stream: &Stream,
+            c: &mut GpuBuffer<Self::Output>,
+            parts: &GpuBuffer<f32>,
+            bias: &GpuBuffer<Self::Output>,
+            count: u32,
+            product: &Product,
+        ) -> Result<()>;
+    }
+}
+
+/// A product in parts of K.
+struct Parts {
+    /// The parts as products.
+    product: Product,
+    /// Their sums.
+    sums: GpuBuffer<f32>,
+}
+
+/// The product in parts, if `wgmma` is to split it.
+fn parts<T>(stream: &Stream, cols: u32, product: &Product) -> Result<Option<Parts>> {
+    let auto = || -> Result<u32> {
+        let multiprocessors = stream.device().info()?.multiprocessors;
+        Ok(wgmma::splits::<T>(product, cols, multiprocessors))
+    };
+    let count = match product.splits {
+        Some(count) => count,
+        None => auto()?,
+    };
+    if count <= 1 {
+        return Ok(None);
+    }
+    if !product.can_be_split() {
+        let why = "K of one product alone is split, whose `n` is a multiple of 4";
+        return Err(product.no(Path::Wgmma(cols), why));
+    }
+    let part = product.split(count, wgmma::SPAN / size_of::<T>() as u32);
+    let len = part.batch as usize * product.m as usize * product.n as usize;
+    shape::count("sums of parts of K", len)?;
+    match stream.alloc_uninit(len) {
+        Ok(sums) => Ok(Some(Parts { product: part, sums })),
+        // Captured work cannot have memory of its own.
+        Err(firesteel::Error::Capture { .. }) if product.splits.is_none() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The path for 16-bit floats.
+fn choose_half(
+    product: &Product,
+    has_bias: bool,
+    capability: (u32, u32),
+    multiprocessors: u32,
+) -> Path {
+    let &Product { m, n, .. } = product;
+    // `wgmma` is in no other machine.
+    if capability.0 != 9 {
+        return Path::Mma;
+    }
+    let is_plain = product.plain(Path::Stream, has_bias).is_ok();
+    // With many rows each tile reads A again, which only few tiles can hide.
+    if is_plain
+        && stream::takes(product).is_none()
+        && (m <= 32 || n <= stream::ROWS * 4 * multiprocessors)
+    {
+        return Path::Stream;
+    }
+    if wgmma::takes::<bf16, bf16>(product) {
+        let split = wgmma::splits::<bf16>(product, 128, multiprocessors) > 1;
+        return if split { Path::Wgmma(128) } else { wgmma_path(product, multiprocessors) };
+    }
+    Path::Mma
+}
+
+/// Wide tiles move less; narrow ones keep every multiprocessor busy.
+fn wgmma_path(product: &Product, multiprocessors: u32) -> Path {
+    if product.order_a == OrderA::Km {
+        return Path::Wgmma(128);
+    }
+    let tiles =
+        |cols: u32| product.m.div_ceil(wgmma::ROWS) * product.n.div_ceil(cols) * product.batch;
+    let busy = |cols: u32| tiles(cols) * 10 >= multiprocessors * 9;
+    let cols = [256, 128].into_iter().find(|cols| busy(*cols));
+    Path::Wgmma(cols.unwrap_or(64))
+}
+
+/// [`sealed::Launch::finish`] by the kernel of the type of C.
+macro_rules! finish {
+    ($out:ident) => {
+        fn finish(
+            stream: &Stream,
+            c: &mut GpuBuffer<$out>,
+            parts: &GpuBuffer<f32>,
+            bias: &GpuBuffer<$out>,
+            count: u32,
+            product: &Product,
+        ) -> Result<()> {
+            finish::$out(stream, c, parts, bias, count, product)
+        }
+    };
+}
+
+/// Dispatches the kernels of a 16-bit float.
+macro_rules! halves {
+    ($($half:ident, $sums:ident;)*) => {$(
+        impl Multiply for $half {}
+
+        impl sealed::Launch for $half {
+            type Output = Self;
+
+            finish!($half);
+
+            fn choose(
+                product: &Product,
+                has_bias: bool,
+                capability: (u32, u32),
+                multiprocessors: u32,
+            ) -> Path {
+                choose_half(product, has_bias, capability, multiprocessors)
+            }
+
+            fn launch(
+                stream: &Stream,
+                path: Path,
+                c: &mut GpuBuffer<Self>,
+                a: &GpuBuffer<Self>,
+                b: &GpuBuffer<Self>,
+                bias: &GpuBuffer<Self>,
+                product: &Product,
+            ) -> Result<()> {
+                match path {
+                    Path::Wgmma(cols) => {
+                        let parts = match (cols, product.order_a, product.splits) {
+                            (128, OrderA::Mk, _) => parts::<Self>(stream, cols, product)?,
+                            (_, _, None | Some(0 | 1)) => None,
+                            (_, _, Some(_)) => {
+                                let why = "K is split for tiles of 128 columns and an A `[m, k]`";
+                                return Err(product.no(path, why));
+                            }
+                        };
+                        let Some(Parts { product: part, mut sums }) = parts else {
+                            return wgmma::$half(stream, cols, c, a, b, bias, product);
+                        };
+                        let none = stream.alloc_uninit(0)?;
+                        wgmma::$sums(stream, cols, &mut sums, a, b, &none, &part)?;
+                        Self::finish(stream, c, &sums, bias, part.batch, product)
+                    }
+                    Path::Stream => {
+                        product.plain(path, !bias.is_empty())?;
+                        stream::$half(stream, c, a, b, product)
+                    }
+                    Path::Mma => {
+                        product.plain(path, !bias.is_empty())?;
+                        mma::$half(stream, c, a, b, product)
+                    }
+                    Path::Simt => Err(product.no(path, "it multiplies `f32`")),
+                }
+            }
+        }
+    )*};
+}
+
+halves! {
+    f16, f16_sums;
+    bf16, bf16_sums;
+}
+
+/// A product of elements whose C is `f32`, perhaps in parts.
+macro_rules! wgmma_to_floats {
+    ($name:ident) => {
+        |stream: &Stream, cols: u32, c: &mut GpuBuffer<f32>, a, b, bias, product: &Product| {
+            let Some(Parts { product: part, mut sums }) = parts::<$name>(stream, cols, product)?
+            else {
+                return wgmma::$name(stream, cols, c, a, b, bias, product);
+            };
+            let none = stream.alloc_uninit(0)?;
+            wgmma::$name(stream, cols, &mut sums, a, b, &none, &part)?;
+            finish::f32(stream, c, &sums, bias, part.batch, product)
+        }
+    };
+}
+
+impl Multiply for f32 {}
+
+impl sealed::Launch for f32 {
+    type Output = Self;
+
+    finish!(f32);
+
+    fn choose(product: &Product, _: bool, capability: (u32, u32), multiprocessors: u32) -> Path {
+        if product.tf32 && capability.0 == 9 && wgmma::takes::<Self, Self>(product) {
+            return wgmma_path(product, multiprocessors);
+        }
+        Path::Simt
+    }
+
+    fn launch(
+        stream: &Stream,
+        path: Path,
+        c: &mut GpuBuffer<Self>,
+        a: &GpuBuffer<Self>,
+        b: &GpuBuffer<Self>,
+        bias: &GpuBuffer<Self>,
+        product: &Product,
+    ) -> Result<()> {
+        match path {
+            Path::Simt if product.splits.is_some_and(|parts| parts > 1) => {
+                Err(product.no(path, "it does not split K"))
+            }
+            Path::Simt => simt::f32(stream, c, a, b, bias, product),
+            Path::Wgmma(_) if !product.tf32 => {
+                Err(product.no(path, "it multiplies `f32` as TF32, which `Product::tf32` allows"))
+            }
+            Path::Wgmma(cols) => wgmma_to_floats!(f32)(stream, cols, c, a, b, bias, product),
+            Path::Stream | Path::Mma => Err(product.no(path, "it multiplies 16-bit floats")),
+        }
+    }
+}
+
+impl Multiply for i8 {}
+
+impl sealed::Launch for i8 {
+    type Output = f32;
+
+    finish!(f32);
+
+    fn choose(product: &Product, _: bool, _: (u32, u32), multiprocessors: u32) -> Path {
+        wgmma_path(product, multiprocessors)
+    }
+
+    fn launch(
+        stream: &Stream,
+        path: Path,
+        c: &mut GpuBuffer<f32>,
+        a: &GpuBuffer<Self>,
+        b: &GpuBuffer<Self>,
+        bias: &GpuBuffer<f32>,
+        product: &Product,
+    ) -> Result<()> {
+        match path {
+            Path::Wgmma(cols) => wgmma_to_floats!(i8)(stream, cols, c, a, b, bias, product),
+            Path::Stream | Path::Mma | Path::Simt => {
+                Err(product.no(path, "integers of 8 bits are for `wgmma`"))
+            }
+        }
+    }
+}
+
+impl Multiply for e4m3 {}
+
+impl sealed::Launch for e4m3 {
+    type Output = bf16;
+
+    finish!(bf16);
+
+    fn choose(product: &Product, _: bool, _: (u32, u32), multiprocessors: u32) -> Path {
+        wgmma_path(product, multiprocessors)
+    }
+
+    fn launch(
+        stream: &Stream,
+        path: Path,
+        c: &mut GpuBuffer<bf16>,
+        a: &GpuBuffer<Self>,
+        b: &GpuBuffer<Self>,
+        bias: &GpuBuffer<bf16>,
+        product: &Product,
+    ) -> Result<()> {
+        match path {
+            Path::Wgmma(cols) if product.splits.is_none_or(|it| it <= 1) => {
+                wgmma::e4m3(stream, cols, c, a, b, bias, product)
+            }
+            Path::Wgmma(_) => Err(product.no(path, "K of 8-bit floats is not split")),
+            Path::Stream | Path::Mma | Path::Simt => {
+                Err(product.no(path, "8-bit floats are for `wgmma`"))
+            }
+        }
+    }
+}
