@@ -18,12 +18,23 @@ const ORDERS: [(OrderA, Order); 4] = [
 #[test]
 fn wgmma_takes_factors_in_every_order() -> Result<()> {
     for (order_a, order) in ORDERS {
-        for [m, n, k] in [[8, 24, 17], [136, 72, 72]] {
-            // Rows in memory must have a multiple of 16 bytes, which only such factors have of any K.
-            let k = if (order_a, order) == (OrderA::Km, Order::Kn) { k } else { 72 };
+        // Rows in memory must have a multiple of 16 bytes, which only such factors have of any K.
+        let k = if (order_a, order) == (OrderA::Km, Order::Kn) { 17 } else { 24 };
+        let product = Product::new(8, 24, k).order_a(order_a).order(order);
+        check::<bf16>(Some(Path::Wgmma(128)), &product)?;
+        let product = Product::new(136, 72, 72).order_a(order_a).order(order);
+        check_terms::<f16>(Some(Path::Wgmma(128)), &product.beta(1.0), true)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn mma_takes_factors_in_every_order() -> Result<()> {
+    for (order_a, order) in ORDERS {
+        for [m, n, k] in [[17, 33, 19], [136, 72, 72]] {
             let product = Product::new(m, n, k).order_a(order_a).order(order);
-            check::<bf16>(Some(Path::Wgmma(128)), &product)?;
-            check_terms::<f16>(Some(Path::Wgmma(128)), &product.beta(1.0), true)?;
+            check::<bf16>(Some(Path::Mma), &product)?;
+            check_terms::<f16>(Some(Path::Mma), &product.alpha(0.5).beta(1.0), true)?;
         }
     }
     Ok(())
@@ -66,6 +77,15 @@ fn wgmma_takes_batches_and_strides() -> Result<()> {
     }
     let across = Product::new(72, 40, 24).order_a(OrderA::Km).order(Order::Kn).batch(2);
     check::<bf16>(Some(Path::Wgmma(128)), &across.row_strides([80, 48, 56]))
+}
+
+#[test]
+fn mma_takes_batches_and_strides() -> Result<()> {
+    for product in batches(24, 40, 24, 8).into_iter().chain(batches(5, 7, 3, 1)) {
+        check::<bf16>(Some(Path::Mma), &product)?;
+        check_terms::<f16>(Some(Path::Mma), &product.beta(2.0), true)?;
+    }
+    Ok(())
 }
 
 #[test]

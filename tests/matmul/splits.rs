@@ -5,7 +5,7 @@ use firesteel_examples::data;
 use firesteel_kernels::matmul::{Order, OrderA, Path, Product, matmul};
 use firesteel_kernels::shape::Result;
 
-use super::{check, check_terms};
+use super::{check, check_terms, lengths};
 
 #[test]
 fn wgmma_sums_parts_of_k() -> Result<()> {
@@ -18,6 +18,17 @@ fn wgmma_sums_parts_of_k() -> Result<()> {
     let product = Product::new(20, 24, 288).splits(2);
     check_terms::<i8>(path, &product.beta(1.0), true)?;
     check_terms::<f32>(path, &product.row_strides([292, 296, 28]).tf32(), true)
+}
+
+#[test]
+fn mma_sums_parts_of_k() -> Result<()> {
+    let path = Some(Path::Mma);
+    let product = Product::new(70, 76, 200).splits(3);
+    check::<bf16>(path, &product)?;
+    check_terms::<f16>(path, &product.order(Order::Kn).alpha(0.5).beta(-1.0), true)?;
+    check::<bf16>(path, &Product::new(5, 4, 131).splits(2).order_a(OrderA::Km))?;
+    check_terms::<i8>(path, &Product::new(20, 24, 288).splits(2).beta(1.0), true)?;
+    check_terms::<f32>(path, &Product::new(20, 24, 288).splits(9).tf32(), true)
 }
 
 #[test]
@@ -40,9 +51,9 @@ fn sums_of_parts_are_the_same_in_every_run() -> Result<()> {
 #[test]
 fn what_is_not_split_is_an_error() -> Result<()> {
     let device = crate::device();
-    let (a, b) = (device.alloc_zeros::<bf16>(512)?, device.alloc_zeros::<bf16>(512)?);
-    let mut c = device.alloc_zeros::<bf16>(128)?;
-    let mut no = |product: Product| {
+    let no = |product: Product| {
+        let zeros = lengths(&product).map(|len| device.alloc_zeros::<bf16>(len).unwrap());
+        let [a, b, mut c] = zeros;
         let error = matmul(&device.stream(), &mut c, &a, &b, &product.splits(2)).unwrap_err();
         error.to_string()
     };
@@ -52,7 +63,7 @@ fn what_is_not_split_is_an_error() -> Result<()> {
     assert!(narrow.contains("for tiles of 128 columns"), "{narrow}");
     let across = no(product.path(Path::Wgmma(128)).order_a(OrderA::Km));
     assert!(across.contains("an A `[m, k]`"), "{across}");
-    let mma = no(product.path(Path::Mma));
-    assert!(mma.contains("it does not split K"), "{mma}");
+    let stream = no(product.path(Path::Stream));
+    assert!(stream.contains("it does not split K"), "{stream}");
     Ok(())
 }

@@ -1,13 +1,13 @@
 //! Products of types that are multiplied in another: integers of 8 bits, and `f32` as TF32.
 
-use firesteel_kernels::matmul::{Path, Product, matmul};
+use firesteel_kernels::matmul::{Order, OrderA, Path, Product, matmul};
 use firesteel_kernels::shape::{Error, Result};
 
 use super::{check, check_terms, shapes};
 
 #[test]
 fn wgmma_multiplies_bytes() -> Result<()> {
-    for [m, n, k] in shapes(&[1, 17, 129], &[8, 72, 136], &[16, 48, 144]) {
+    for [m, n, k] in shapes(&[1, 70], &[8, 72], &[16, 144]) {
         for cols in [64, 128, 256] {
             check::<i8>(Some(Path::Wgmma(cols)), &Product::new(m, n, k))?;
         }
@@ -19,13 +19,26 @@ fn wgmma_multiplies_bytes() -> Result<()> {
 
 #[test]
 fn wgmma_multiplies_floats_as_tf32() -> Result<()> {
-    for [m, n, k] in shapes(&[1, 17, 129], &[8, 72, 136], &[8, 36, 100]) {
+    for [m, n, k] in shapes(&[1, 70], &[8, 72], &[8, 100]) {
         for cols in [64, 128, 256] {
             check::<f32>(Some(Path::Wgmma(cols)), &Product::new(m, n, k).tf32())?;
         }
     }
     let product = Product::new(70, 72, 40).alpha(0.5).beta(2.0).tf32();
     check_terms::<f32>(Some(Path::Wgmma(128)), &product, true)
+}
+
+#[test]
+fn mma_multiplies_bytes_and_tf32() -> Result<()> {
+    for [m, n, k] in [[17, 33, 19], [132, 40, 272]] {
+        let product = Product::new(m, n, k);
+        check::<i8>(Some(Path::Mma), &product)?;
+        check::<f32>(Some(Path::Mma), &product.tf32())?;
+        let product = product.alpha(0.25).beta(2.0).order(Order::Kn);
+        check_terms::<i8>(Some(Path::Mma), &product.order_a(OrderA::Km), true)?;
+        check_terms::<f32>(Some(Path::Mma), &product.batch(2).tf32(), true)?;
+    }
+    Ok(())
 }
 
 #[test]
@@ -37,6 +50,5 @@ fn floats_are_multiplied_as_tf32_only_where_that_is_asked_for() -> Result<()> {
     let error = matmul(&device.stream(), &mut c, &a, &b, &product).unwrap_err();
     assert!(matches!(error, Error::Path { path: Path::Wgmma(64), .. }), "{error}");
     assert!(error.to_string().contains("which `Product::tf32` allows"), "{error}");
-    // No path but the exact one takes rows of other lengths.
     check::<f32>(None, &Product::new(9, 7, 5).tf32())
 }

@@ -3,7 +3,7 @@
 use firesteel::TensorElement;
 use firesteel::prelude::*;
 
-use super::{OrderA, Path, Product, finish, mma, simt, stream, wgmma};
+use super::{Order, OrderA, Path, Product, finish, general, mma, simt, stream, wgmma};
 use crate::shape::{self, Result};
 
 /// The types of which there are products.
@@ -55,8 +55,9 @@ struct Parts {
     sums: GpuBuffer<f32>,
 }
 
-/// The product in parts, if `wgmma` is to split it.
-fn parts<T>(stream: &Stream, cols: u32, product: &Product) -> Result<Option<Parts>> {
+/// The product in parts, if a path is to split it.
+fn parts<T>(stream: &Stream, path: Path, product: &Product) -> Result<Option<Parts>> {
+    let cols = if let Path::Wgmma(cols) = path { cols } else { 128 };
     let auto = || -> Result<u32> {
         let multiprocessors = stream.device().info()?.multiprocessors;
         Ok(wgmma::splits::<T>(product, cols, multiprocessors))
@@ -70,7 +71,7 @@ fn parts<T>(stream: &Stream, cols: u32, product: &Product) -> Result<Option<Part
     }
     if !product.can_be_split() {
         let why = "K of one product alone is split, whose `n` is a multiple of 4";
-        return Err(product.no(Path::Wgmma(cols), why));
+        return Err(product.no(path, why));
     }
     let part = product.split(count, wgmma::SPAN / size_of::<T>() as u32);
     let len = part.batch as usize * product.m as usize * product.n as usize;
@@ -90,17 +91,11 @@ fn choose_half(
     capability: (u32, u32),
     multiprocessors: u32,
 ) -> Path {
-    let &Product { m, n, .. } = product;
     // `wgmma` is in no other machine.
     if capability.0 != 9 {
         return Path::Mma;
     }
-    let is_plain = product.plain(Path::Stream, has_bias).is_ok();
-    // With many rows each tile reads A again, which only few tiles can hide.
-    if is_plain
-        && stream::takes(product).is_none()
-        && (m <= 32 || n <= stream::ROWS * 4 * multiprocessors)
-    {
+    if product.plain(Path::Stream, has_bias).is_ok() && stream::takes(product).is_none() {
         return Path::Stream;
     }
     if wgmma::takes::<bf16, bf16>(product) {
@@ -169,7 +164,7 @@ macro_rules! halves {
                 match path {
                     Path::Wgmma(cols) => {
                         let parts = match (cols, product.order_a, product.splits) {
-                            (128, OrderA::Mk, _) => parts::<Self>(stream, cols, product)?,
+                            (128, OrderA::Mk, _) => parts::<Self>(stream, path, product)?,
                             (_, _, None | Some(0 | 1)) => None,
                             (_, _, Some(_)) => {
                                 let why = "K is split for tiles of 128 columns and an A `[m, k]`";
@@ -188,8 +183,18 @@ macro_rules! halves {
                         stream::$half(stream, c, a, b, product)
                     }
                     Path::Mma => {
-                        product.plain(path, !bias.is_empty())?;
-                        mma::$half(stream, c, a, b, product)
+                        let is_plain = product.plain(path, !bias.is_empty()).is_ok();
+                        match parts::<Self>(stream, path, product)? {
+                            Some(Parts { product: part, mut sums }) => {
+                                let none = stream.alloc_uninit(0)?;
+                                general::$sums(stream, &mut sums, a, b, &none, &part)?;
+                                Self::finish(stream, c, &sums, bias, part.batch, product)
+                            }
+                            None if is_plain && product.order == Order::Nk => {
+                                mma::$half(stream, c, a, b, product)
+                            }
+                            None => general::$half(stream, c, a, b, bias, product),
+                        }
                     }
                     Path::Simt => Err(product.no(path, "it multiplies `f32`")),
                 }
@@ -203,19 +208,23 @@ halves! {
     bf16, bf16_sums;
 }
 
-/// A product of elements whose C is `f32`, perhaps in parts.
-macro_rules! wgmma_to_floats {
-    ($name:ident) => {
-        |stream: &Stream, cols: u32, c: &mut GpuBuffer<f32>, a, b, bias, product: &Product| {
-            let Some(Parts { product: part, mut sums }) = parts::<$name>(stream, cols, product)?
-            else {
-                return wgmma::$name(stream, cols, c, a, b, bias, product);
-            };
-            let none = stream.alloc_uninit(0)?;
-            wgmma::$name(stream, cols, &mut sums, a, b, &none, &part)?;
-            finish::f32(stream, c, &sums, bias, part.batch, product)
+/// The paths on the tensor cores of a type whose C is `f32`, perhaps in parts.
+macro_rules! to_floats {
+    ($name:ident, $stream:ident, $path:ident, $c:ident, $a:ident, $b:ident, $bias:ident, $product:ident) => {{
+        let run = |c: &mut GpuBuffer<f32>, bias: &GpuBuffer<f32>, product: &Product| match $path {
+            Path::Wgmma(cols) => wgmma::$name($stream, cols, c, $a, $b, bias, product),
+            Path::Mma | Path::Stream | Path::Simt => {
+                general::$name($stream, c, $a, $b, bias, product)
+            }
+        };
+        match parts::<$name>($stream, $path, $product)? {
+            Some(Parts { product: part, mut sums }) => {
+                run(&mut sums, &$stream.alloc_uninit(0)?, &part)?;
+                finish::f32($stream, $c, &sums, $bias, part.batch, $product)
+            }
+            None => run($c, $bias, $product),
         }
-    };
+    }};
 }
 
 impl Multiply for f32 {}
@@ -227,9 +236,12 @@ impl sealed::Launch for f32 {
 
     fn choose(product: &Product, _: bool, capability: (u32, u32), multiprocessors: u32) -> Path {
         if product.tf32 && capability.0 == 9 && wgmma::takes::<Self, Self>(product) {
-            return wgmma_path(product, multiprocessors);
+            wgmma_path(product, multiprocessors)
+        } else if product.tf32 && capability.0 >= 8 {
+            Path::Mma
+        } else {
+            Path::Simt
         }
-        Path::Simt
     }
 
     fn launch(
@@ -246,11 +258,13 @@ impl sealed::Launch for f32 {
                 Err(product.no(path, "it does not split K"))
             }
             Path::Simt => simt::f32(stream, c, a, b, bias, product),
-            Path::Wgmma(_) if !product.tf32 => {
+            Path::Wgmma(_) | Path::Mma if !product.tf32 => {
                 Err(product.no(path, "it multiplies `f32` as TF32, which `Product::tf32` allows"))
             }
-            Path::Wgmma(cols) => wgmma_to_floats!(f32)(stream, cols, c, a, b, bias, product),
-            Path::Stream | Path::Mma => Err(product.no(path, "it multiplies 16-bit floats")),
+            Path::Wgmma(_) | Path::Mma => {
+                to_floats!(f32, stream, path, c, a, b, bias, product)
+            }
+            Path::Stream => Err(product.no(path, "it multiplies 16-bit floats")),
         }
     }
 }
@@ -262,8 +276,12 @@ impl sealed::Launch for i8 {
 
     finish!(f32);
 
-    fn choose(product: &Product, _: bool, _: (u32, u32), multiprocessors: u32) -> Path {
-        wgmma_path(product, multiprocessors)
+    fn choose(product: &Product, _: bool, capability: (u32, u32), multiprocessors: u32) -> Path {
+        if capability.0 == 9 && wgmma::takes::<Self, f32>(product) {
+            wgmma_path(product, multiprocessors)
+        } else {
+            Path::Mma
+        }
     }
 
     fn launch(
@@ -276,9 +294,9 @@ impl sealed::Launch for i8 {
         product: &Product,
     ) -> Result<()> {
         match path {
-            Path::Wgmma(cols) => wgmma_to_floats!(i8)(stream, cols, c, a, b, bias, product),
-            Path::Stream | Path::Mma | Path::Simt => {
-                Err(product.no(path, "integers of 8 bits are for `wgmma`"))
+            Path::Wgmma(_) | Path::Mma => to_floats!(i8, stream, path, c, a, b, bias, product),
+            Path::Stream | Path::Simt => {
+                Err(product.no(path, "integers of 8 bits are for the tensor cores"))
             }
         }
     }

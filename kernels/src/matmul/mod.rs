@@ -6,20 +6,22 @@
 //! `e4m3` with fewer bits); to them come the bias, a value a column, and `beta C`, also in `f32`, and the result is rounded once
 //! to the type of C, that of A and B, of `e4m3` `bf16`, of `i8` `f32`. The error of an element is within
 //! `k 2^-23` of the sum of the absolute products (the tensor cores truncate what they add) and
-//! `3 2^-24` of the absolute terms, and half a unit in the last place of C.
+//! `3 2^-24` of the absolute terms, and half a unit in the last place of C;
+//! of `f32` as TF32 ([`Product::tf32`]) `2^-9` of the sum of the absolute products comes to that.
 //!
 //! | path | types | machines | shapes |
 //! | --- | --- | --- | --- |
 //! | [`Path::Wgmma`] | `f16`, `bf16`, `e4m3`, `i8`, `f32` as TF32 | sm_90 | rows of A, B and C of a multiple of 16 bytes; but of 16-bit types A `[m, k]` and B `[n, k]` |
 //! | [`Path::Stream`] | `f16`, `bf16` | sm_90 | `m` up to 64, B `[n, k]`, `k` a multiple of 8; one dense product alone |
-//! | [`Path::Mma`] | `f16`, `bf16` | sm_80 | any, A `[m, k]`, B `[n, k]`; one dense product alone |
+//! | [`Path::Mma`] | `f16`, `bf16`, `i8`, `f32` as TF32 | sm_80 | any |
 //! | [`Path::Simt`] | `f32` | sm_70 | any |
 //!
 //! The bodies of the kernels are device functions that take what is done with the sums as a closure:
-//! [`wgmma_product`], [`simt_product`].
+//! [`wgmma_product`], [`mma_product`], [`simt_product`].
 
 mod dispatch;
 mod finish;
+mod general;
 mod mma;
 mod product;
 mod simt;
@@ -30,6 +32,7 @@ use firesteel::prelude::*;
 use firesteel::{L2Promotion, Swizzle, TensorElement, TensorMap, Tiling};
 
 pub use dispatch::Multiply;
+pub use general::mma_product;
 pub use product::{Order, OrderA, Product, matmul_reference};
 pub use simt::simt_product;
 pub use wgmma::{WgmmaArguments, wgmma_product};
@@ -43,9 +46,16 @@ pub fn ptx() -> impl Iterator<Item = &'static str> {
     let wgmma = wgmma::wgmma_kernel::INSTANCES.iter();
     let stream = stream::stream_kernel::INSTANCES.iter();
     let mma = mma::mma_kernel::INSTANCES.iter();
+    let general = general::general_kernel::INSTANCES.iter();
     let simt = simt::simt_kernel::INSTANCES.iter();
     let finish = finish::finish_kernel::INSTANCES.iter();
-    wgmma.chain(stream).chain(mma).chain(simt).chain(finish).map(|kernel| kernel.ptx())
+    wgmma
+        .chain(stream)
+        .chain(mma)
+        .chain(general)
+        .chain(simt)
+        .chain(finish)
+        .map(|kernel| kernel.ptx())
 }
 
 /// The kernel that multiplies.
