@@ -48,7 +48,11 @@ fn check_vectors<T: Element + Default>(ty: &str, of: fn(usize) -> T, bytes: usiz
         let x: Vec<T> = (0..THREADS * lanes).map(of).collect();
         let out = vec![T::default(); x.len()];
         let turned: Vec<String> = (0..lanes).rev().map(|lane| format!("v[{lane}]")).collect();
-        let turned = turned.join(", ");
+        // Two halves are a pair, which has no index.
+        let turned = match (ty, lanes) {
+            ("f16" | "bf16", 2) => "v.hi(), v.lo()".to_owned(),
+            _ => turned.join(", "),
+        };
         let want = x.chunks(lanes).rev().flat_map(|it| it.iter().rev()).map(|it| it.bits());
         let want: Vec<u64> = want.collect();
         for (load, store) in [("", ""), ("_nc", ""), ("_cs", "_cs"), ("_stream", "")] {
