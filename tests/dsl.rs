@@ -2,8 +2,10 @@
 //!
 //! The device is the one that `FIRESTEEL_DEVICE` names, else the simulator.
 
+mod bulk;
 mod casts;
 mod channel;
+mod clusters;
 mod control;
 mod faults;
 mod functions;
@@ -14,12 +16,15 @@ mod intrinsics;
 mod kaio;
 mod matrix;
 mod narrow;
+mod nibbles;
 mod operators;
 mod pairs;
 mod random;
 mod references;
 mod structs;
 mod tensor_maps;
+mod views;
+mod wide;
 
 use firesteel::{Arg, Device, DeviceCopy, GpuBuffer, Kernel};
 

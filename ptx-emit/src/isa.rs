@@ -500,11 +500,14 @@ instructions! {
     /// read and the rest is zero. PTX ISA: `cp.async`.
     CpAsync / cp_async "cp.async" { cache: CpCache, route: SharedGlobal, hint: Option<CacheHint>,
                                     prefetch: Option<L2Prefetch> }
-        (to: Addr[Ty::U64], from: Addr[Ty::U64], bytes: Use[Ty::U32], source: Option<Use>[Ty::U32])
+        (to: Addr[Ty::U64], from: Addr[Ty::U64], bytes: Use[Ty::U32], source: Option<Use>[Ty::U32],
+         policy: Option<Use>[Ty::U64])
         if *cache == CpCache::Ca || bytes.0 == Value::Int(16) => "`.cg` copies 16 bytes",
         if matches!(bytes.0, Value::Int(4 | 8 | 16)) => "`cp.async` copies 4, 8 or 16 bytes",
         if source_fits(bytes, source) => "at most the copied bytes are read",
-        if hint.is_none() => "`cp.async` with a cache policy is not supported",
+        if hint.is_some() == policy.is_some() => "`.L2::cache_hint` and a policy go together",
+        if policy.is_none() || source.is_some()
+            => "a policy stands behind the number of bytes that are read",
         since since(7, 0, 80);
     /// Closes a group of background copies. PTX ISA: `cp.async.commit_group`.
     CpAsyncCommit / cp_async_commit "cp.async.commit_group" {} () since since(7, 0, 80);

@@ -4,6 +4,7 @@ use half::{bf16, f16};
 
 use crate::error::Result;
 use crate::narrow::{e4m3, e5m2};
+use crate::nibbles::{i4x8, u4x8};
 use crate::pair::{bf16x2, f16x2};
 
 mod sealed {
@@ -14,7 +15,7 @@ mod sealed {
 /// scalar arguments.
 ///
 /// Sealed: implemented for `u8` to `u64`, `i8` to `i64`, `usize`, `isize`, `e4m3`, `e5m2`, `f16`,
-/// `bf16`, `f16x2`, `bf16x2`, `f32`, `f64` and `bool`.
+/// `bf16`, `f16x2`, `bf16x2`, `i4x8`, `u4x8`, `f32`, `f64` and `bool`.
 pub trait DeviceCopy: sealed::Sealed + Copy + Send + Sync + 'static {
     /// The type's name, for messages.
     #[doc(hidden)]
@@ -79,6 +80,8 @@ plain! {
     bf16: bf16::ZERO, |it| u64::from(it.to_bits());
     f16x2: f16x2::ZERO, |it| u64::from(it.to_bits());
     bf16x2: bf16x2::ZERO, |it| u64::from(it.to_bits());
+    i4x8: i4x8::ZERO, |it| u64::from(it.to_bits());
+    u4x8: u4x8::ZERO, |it| u64::from(it.to_bits());
     f32: 0.0, |it| u64::from(it.to_bits());
     f64: 0.0, |it| it.to_bits();
 }

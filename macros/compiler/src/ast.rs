@@ -29,6 +29,8 @@ pub struct Ast {
     pub locals: Vec<LocalDecl>,
     /// Every shared array.
     pub shared: Vec<SharedDecl>,
+    /// Every view of memory.
+    pub views: Vec<ViewDecl>,
     /// Every `const` item, array length and constant argument.
     pub consts: Vec<ConstDecl>,
     /// The number of loops and labelled blocks.
@@ -106,6 +108,21 @@ pub struct SharedDecl {
     pub span: SpanRange,
 }
 
+/// A view of a slice or shared array.
+#[derive(Debug)]
+pub struct ViewDecl {
+    /// The name of its `let`.
+    pub ident: Ident,
+    /// What it shows.
+    pub of: crate::hir::Memory,
+    /// The name of that.
+    pub of_ident: Ident,
+    /// The type of an element.
+    pub elem: TyExpr,
+    /// The call that makes it.
+    pub span: SpanRange,
+}
+
 /// A constant: `const N: u32 = 4;`, or an expression where only a constant can be.
 #[derive(Debug)]
 pub struct ConstDecl {
@@ -174,6 +191,8 @@ pub enum Stmt {
     Let(Box<Let>),
     /// `let name = shared_mem![..];`.
     Shared(crate::hir::SharedId, SpanRange),
+    /// `let name = cast_slice::<T>(memory);`.
+    View(crate::hir::ViewId, SpanRange),
     /// An expression; whether a semicolon follows.
     Expr(Expr, bool),
 }

@@ -17,7 +17,7 @@ const MAX_THREADS: u64 = 1024;
 /// The most threads along z.
 const MAX_Z: u32 = 64;
 /// The architectures that can be named.
-const ARCHITECTURES: [(&str, u32); 9] = [
+const ARCHITECTURES: [(&str, u32); 10] = [
     ("sm_50", 50),
     ("sm_60", 60),
     ("sm_61", 61),
@@ -27,6 +27,7 @@ const ARCHITECTURES: [(&str, u32); 9] = [
     ("sm_86", 86),
     ("sm_89", 89),
     ("sm_90", 90),
+    ("sm_100", 100),
 ];
 /// The most blocks of a cluster; more than 8 are for few devices.
 const MAX_CLUSTER: u64 = 16;

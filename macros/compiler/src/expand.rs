@@ -90,7 +90,12 @@ fn host_scalar(ty: Scalar) -> TokenStream {
     let name = Ident::new(ty.name(), Span::call_site());
     match ty {
         Scalar::F16 | Scalar::Bf16 => quote!(::firesteel::half::#name),
-        Scalar::E4m3 | Scalar::E5m2 | Scalar::F16x2 | Scalar::Bf16x2 => {
+        Scalar::E4m3
+        | Scalar::E5m2
+        | Scalar::F16x2
+        | Scalar::Bf16x2
+        | Scalar::I4x8
+        | Scalar::U4x8 => {
             quote!(::firesteel::#name)
         }
         Scalar::Bool

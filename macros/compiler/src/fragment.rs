@@ -1,4 +1,5 @@
-//! The types of the matrix units: parts of matrices in registers, and tiles in shared memory.
+//! The types of the matrix units: parts of matrices in registers, and tiles in shared memory; and
+//! cache policies, which are words of the machine like the descriptors of tiles.
 //!
 //! Each kind has one shape for an element type: that in which a step along K is 32 bytes wide, the
 //! widest that the instructions have.
@@ -31,12 +32,14 @@ pub enum FragmentKind {
     TileK,
     /// A tile in shared memory whose rows run along M or N.
     TileMn,
+    /// No part of a matrix: how long the L2 cache keeps what an access touches.
+    CachePolicy,
 }
 
 impl FragmentKind {
     /// Every kind.
-    pub const ALL: [Self; 6] =
-        [Self::A, Self::B, Self::C, Self::WarpgroupC, Self::TileK, Self::TileMn];
+    pub const ALL: [Self; 7] =
+        [Self::A, Self::B, Self::C, Self::WarpgroupC, Self::TileK, Self::TileMn, Self::CachePolicy];
 
     /// The name of its type.
     pub const fn name(self) -> &'static str {
@@ -47,6 +50,7 @@ impl FragmentKind {
             Self::WarpgroupC => "WarpgroupC",
             Self::TileK => "TileK",
             Self::TileMn => "TileMn",
+            Self::CachePolicy => "CachePolicy",
         }
     }
 
@@ -71,7 +75,9 @@ impl Fragment {
             (FragmentKind::C, Scalar::F64) => (Scalar::F64, 2),
             (FragmentKind::C, elem) => (elem, 4),
             (FragmentKind::WarpgroupC, elem) => (elem, self.cols / 2),
-            (FragmentKind::TileK | FragmentKind::TileMn, _) => (Scalar::U64, 1),
+            (FragmentKind::TileK | FragmentKind::TileMn | FragmentKind::CachePolicy, _) => {
+                (Scalar::U64, 1)
+            }
         }
     }
 }
@@ -81,6 +87,7 @@ impl std::fmt::Display for Fragment {
         let (name, elem) = (self.kind.name(), self.elem);
         match self.kind {
             FragmentKind::WarpgroupC => write!(f, "{name}<{elem}, {}>", self.cols),
+            FragmentKind::CachePolicy => f.write_str(name),
             FragmentKind::A
             | FragmentKind::B
             | FragmentKind::C
@@ -94,7 +101,7 @@ impl std::fmt::Display for Fragment {
 pub const fn sum_of(factor: Scalar) -> Scalar {
     match factor {
         Scalar::E4m3 | Scalar::E5m2 | Scalar::F16 | Scalar::Bf16 | Scalar::F32 => Scalar::F32,
-        Scalar::I8 | Scalar::U8 => Scalar::I32,
+        Scalar::I8 | Scalar::U8 | Scalar::I4x8 | Scalar::U4x8 => Scalar::I32,
         _ => factor,
     }
 }

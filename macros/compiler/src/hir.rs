@@ -36,6 +36,8 @@ pub struct Kernel {
     pub locals: Vec<Local>,
     /// Every shared array; [`SharedId`] indexes it.
     pub shared: Vec<Shared>,
+    /// Every view; [`ViewId`] indexes it.
+    pub views: Vec<View>,
     /// The number of [`LoopId`]s in the body.
     pub n_loops: usize,
     /// The statements. Its type is unit.
@@ -149,6 +151,10 @@ pub struct LocalId(pub usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SharedId(pub usize);
 
+/// A view of memory, an index into [`Kernel::views`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ViewId(pub usize);
+
 /// A loop or a labelled block: what `break` and `continue` name. Below [`Kernel::n_loops`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LoopId(pub usize);
@@ -181,6 +187,37 @@ pub struct Shared {
     pub span: SpanRange,
 }
 
+/// A slice or shared array as elements of another type.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// The name of the `let` that binds it.
+    pub name: String,
+    /// What it shows; perhaps a view itself.
+    pub of: Memory,
+    /// The type of an element.
+    pub elem: Scalar,
+}
+
+/// The slice or shared array that a memory is a view of, or is.
+pub fn root_of(views: &[View], memory: Memory) -> Memory {
+    match memory {
+        Memory::View(view) => root_of(views, views[view.0].of),
+        Memory::Slice(_) | Memory::Shared(_) => memory,
+    }
+}
+
+/// The elements of a memory whose size is known at build time.
+pub fn static_len(shared: &[Shared], views: &[View], memory: Memory) -> Option<u32> {
+    match (memory, root_of(views, memory)) {
+        (_, Memory::Slice(_) | Memory::View(_)) => None,
+        (Memory::View(view), Memory::Shared(root)) => {
+            let root = &shared[root.0];
+            root.len.map(|len| len * root.elem.bytes() / views[view.0].elem.bytes())
+        }
+        (Memory::Slice(_) | Memory::Shared(_), Memory::Shared(root)) => shared[root.0].len,
+    }
+}
+
 /// A type.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Ty {
@@ -207,16 +244,16 @@ pub enum Ty {
 pub struct Vector {
     /// The type of a lane.
     pub elem: Scalar,
-    /// 2, 4, 8 or 16; `lanes * elem.bytes()` is at most 16.
+    /// 2, 4, 8 or 16; `lanes * elem.bytes()` is at most 32.
     pub lanes: u32,
 }
 
 impl Vector {
     /// The vector of so many lanes, if there is one: 2, 4, 8 or 16 lanes of a number of fixed
-    /// size, at most 16 bytes in all. Two halves are no vector but a scalar, see [`Scalar::pair`].
+    /// size, at most 32 bytes in all. Two halves are no vector but a scalar, see [`Scalar::pair`].
     pub fn new(elem: Scalar, lanes: u32) -> Option<Self> {
         let is_pair = lanes == 2 && elem.pair().is_some();
-        let fits = matches!(lanes, 2 | 4 | 8 | 16) && lanes * elem.bytes() <= 16 && !is_pair;
+        let fits = matches!(lanes, 2 | 4 | 8 | 16) && lanes * elem.bytes() <= 32 && !is_pair;
         (fits && crate::intrinsics::Class::Lane.contains(elem)).then_some(Self { elem, lanes })
     }
 }
@@ -276,6 +313,8 @@ pub enum StmtKind {
         /// Its first value.
         init: Option<Expr>,
     },
+    /// Declares a view. The memory must begin where an element of it may begin.
+    View(ViewId),
     /// Evaluates an expression and drops its value.
     Expr(Expr),
 }
@@ -459,13 +498,15 @@ pub enum Unroll {
     Never,
 }
 
-/// A slice parameter or a shared array, whole.
+/// A slice parameter, a shared array or a view of one, whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Memory {
     /// A slice parameter, in global memory.
     Slice(ParamId),
     /// A shared array.
     Shared(SharedId),
+    /// One of both, read and written as elements of another type.
+    View(ViewId),
 }
 
 /// Something that can be read and perhaps written.

@@ -29,18 +29,20 @@ pub enum Scalar {
     F64,
     F16x2,
     Bf16x2,
+    I4x8,
+    U4x8,
 }
 
 use Scalar::{
-    Bf16, Bf16x2, Bool, E4m3, E5m2, F16, F16x2, F32, F64, I8, I16, I32, I64, Isize, U8, U16, U32,
-    U64, Usize,
+    Bf16, Bf16x2, Bool, E4m3, E5m2, F16, F16x2, F32, F64, I4x8, I8, I16, I32, I64, Isize, U4x8, U8,
+    U16, U32, U64, Usize,
 };
 
 impl Scalar {
     /// Every scalar type.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Bool, I8, I16, I32, I64, Isize, U8, U16, U32, U64, Usize, E4m3, E5m2, F16, Bf16, F32, F64,
-        F16x2, Bf16x2,
+        F16x2, Bf16x2, I4x8, U4x8,
     ];
 
     /// The name in Rust.
@@ -65,6 +67,8 @@ impl Scalar {
             F64 => "f64",
             F16x2 => "f16x2",
             Bf16x2 => "bf16x2",
+            I4x8 => "i4x8",
+            U4x8 => "u4x8",
         }
     }
 
@@ -78,7 +82,7 @@ impl Scalar {
         match self {
             Bool | I8 | U8 | E4m3 | E5m2 => 1,
             I16 | U16 | F16 | Bf16 => 2,
-            I32 | U32 | F32 | F16x2 | Bf16x2 => 4,
+            I32 | U32 | F32 | F16x2 | Bf16x2 | I4x8 | U4x8 => 4,
             I64 | Isize | U64 | Usize | F64 => 8,
         }
     }
@@ -90,7 +94,7 @@ impl Scalar {
 
     /// An integer type; `bool` is none.
     pub const fn is_int(self) -> bool {
-        !self.is_real() && !self.is_pair() && !matches!(self, Bool)
+        !self.is_real() && !self.is_pair() && !self.is_nibbles() && !matches!(self, Bool)
     }
 
     /// A floating-point type that is computed with.
@@ -101,6 +105,16 @@ impl Scalar {
     /// A float of 8 bits: it is stored and converted, and never computed with.
     pub const fn is_narrow(self) -> bool {
         matches!(self, E4m3 | E5m2)
+    }
+
+    /// Eight integers of 4 bits: factors of matrix products, never computed with otherwise.
+    pub const fn is_nibbles(self) -> bool {
+        matches!(self, I4x8 | U4x8)
+    }
+
+    /// Several numbers in one register.
+    pub const fn is_packed(self) -> bool {
+        self.is_pair() || self.is_nibbles()
     }
 
     /// Two floats of 16 bits in one register, computed with together.
@@ -114,7 +128,7 @@ impl Scalar {
             F16x2 => Some(F16),
             Bf16x2 => Some(Bf16),
             Bool | I8 | I16 | I32 | I64 | Isize | U8 | U16 | U32 | U64 | Usize | E4m3 | E5m2
-            | F16 | Bf16 | F32 | F64 => None,
+            | F16 | Bf16 | F32 | F64 | I4x8 | U4x8 => None,
         }
     }
 
@@ -124,7 +138,7 @@ impl Scalar {
             F16 => Some(F16x2),
             Bf16 => Some(Bf16x2),
             Bool | I8 | I16 | I32 | I64 | Isize | U8 | U16 | U32 | U64 | Usize | E4m3 | E5m2
-            | F32 | F64 | F16x2 | Bf16x2 => None,
+            | F32 | F64 | F16x2 | Bf16x2 | I4x8 | U4x8 => None,
         }
     }
 
@@ -143,7 +157,7 @@ impl Scalar {
         match self {
             Bool | I8 | U8 | E4m3 | E5m2 => U8,
             I16 | U16 | F16 | Bf16 => U16,
-            I32 | U32 | F32 | F16x2 | Bf16x2 => U32,
+            I32 | U32 | F32 | F16x2 | Bf16x2 | I4x8 | U4x8 => U32,
             I64 | U64 | F64 => U64,
             Isize | Usize => Usize,
         }
@@ -248,7 +262,9 @@ impl std::fmt::Debug for Value {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.ty {
             Bool => write!(f, "{}", self.bits != 0),
-            _ if self.ty.is_pair() => write!(f, "{:#010x}{}", self.bits, self.ty),
+            _ if self.ty.is_pair() || self.ty.is_nibbles() => {
+                write!(f, "{:#010x}{}", self.bits, self.ty)
+            }
             _ if self.ty.is_real() => write!(f, "{:?}{}", self.as_f64(), self.ty),
             _ => write!(f, "{}{}", self.as_int(), self.ty),
         }
@@ -281,7 +297,8 @@ impl Value {
             Bf16 => short_float::BF16.round(value),
             F32 => u64::from((value as f32).to_bits()),
             F64 => value.to_bits(),
-            Bool | I8 | I16 | I32 | I64 | Isize | U8 | U16 | U32 | U64 | Usize | F16x2 | Bf16x2 => {
+            Bool | I8 | I16 | I32 | I64 | Isize | U8 | U16 | U32 | U64 | Usize | F16x2 | Bf16x2
+            | I4x8 | U4x8 => {
                 unreachable!("a float constant has a float type, not {ty}")
             }
         };
@@ -322,7 +339,8 @@ impl Value {
             Bf16 => short_float::BF16.widen(self.bits),
             F32 => f64::from(f32::from_bits(self.bits as u32)),
             F64 => f64::from_bits(self.bits),
-            Bool | I8 | I16 | I32 | I64 | Isize | U8 | U16 | U32 | U64 | Usize | F16x2 | Bf16x2 => {
+            Bool | I8 | I16 | I32 | I64 | Isize | U8 | U16 | U32 | U64 | Usize | F16x2 | Bf16x2
+            | I4x8 | U4x8 => {
                 unreachable!("a constant of type {} is read as an integer", self.ty)
             }
         }
@@ -398,7 +416,7 @@ impl Value {
         if op.is_shift() {
             return self.shift(op, right);
         }
-        if self.ty != right.ty || self.ty.is_narrow() {
+        if self.ty != right.ty || self.ty.is_narrow() || self.ty.is_nibbles() {
             return None;
         }
         if let (Some(a), Some(b)) = (self.halves(), right.halves()) {

@@ -15,6 +15,7 @@ pub(crate) fn block(block: &Block, visit: &mut dyn FnMut(&Expr)) {
                 }
             }
             StmtKind::Expr(it) => expr(it, visit),
+            StmtKind::View(_) => {}
         }
     }
     if let Some(tail) = &block.tail {

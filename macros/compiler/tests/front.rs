@@ -281,7 +281,7 @@ fn each_mistake_is_reported_once() {
         ("let c = |v: f32| v;", &["kernels do not have closures"]),
         ("let big = shared_mem![f32; 60000];", &["shared memory is at most"]),
         ("const A: u32 = B; const B: u32 = A;", &["needs itself"]),
-        ("let v = load_vec8(x, 0);", &["no vector of 8 `f32`"]),
+        ("let v = load_vec16(x, 0);", &["no vector of 16 `f32`"]),
         ("gpu_println!(\"{}\");", &["1 hole for 0 values"]),
     ] {
         let messages = reject(source);

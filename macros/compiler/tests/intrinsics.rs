@@ -16,7 +16,7 @@ use firesteel_compiler::intrinsics::{Class, Home, Kind, Row, SigTy, rows};
 use firesteel_compiler::value::Scalar;
 use proc_macro2::TokenStream;
 
-const SCALARS: [Scalar; 19] = Scalar::ALL;
+const SCALARS: [Scalar; 21] = Scalar::ALL;
 
 /// The PTX of a kernel.
 fn ptx(attr: &str, item: &str) -> String {
@@ -106,7 +106,7 @@ fn fragment(types: &Types, kind: FragmentKind, elem: &SigTy) -> Option<String> {
         (FragmentKind::A, _) => format!("frag_a::<{elem}>([i, 1, 2, 3])"),
         (FragmentKind::B, _) => format!("frag_b::<{elem}>([i, 1])"),
         (FragmentKind::C | FragmentKind::WarpgroupC, _) => format!("FragC::<{elem}>::zero()"),
-        (FragmentKind::TileK | FragmentKind::TileMn, _) => return None,
+        (FragmentKind::TileK | FragmentKind::TileMn | FragmentKind::CachePolicy, _) => return None,
     })
 }
 
@@ -121,7 +121,11 @@ fn words(kind: FragmentKind, call: &str) -> String {
     match kind {
         FragmentKind::A => format!("frag_a_words({call})[3]"),
         FragmentKind::B => format!("frag_b_words({call})[1]"),
-        FragmentKind::C | FragmentKind::WarpgroupC | FragmentKind::TileK | FragmentKind::TileMn => {
+        FragmentKind::C
+        | FragmentKind::WarpgroupC
+        | FragmentKind::TileK
+        | FragmentKind::TileMn
+        | FragmentKind::CachePolicy => {
             panic!("`{call}` gives no factor")
         }
     }
@@ -198,6 +202,10 @@ impl Case {
                 let rank = rank.unwrap_or(3);
                 self.params.push(format!("m{at}: &{mutable}TensorMap<{elem}, {rank}>"));
                 format!("m{at}")
+            }
+            SigTy::CachePolicy => {
+                self.lets.push(format!("let a{at}: CachePolicy = policy_evict_first(0.5);"));
+                format!("a{at}")
             }
             SigTy::Scope => "Scope::Block".to_owned(),
             SigTy::Order => "Order::Acquire".to_owned(),
@@ -278,7 +286,14 @@ fn every_row_lowers_for_every_type() {
             };
             // The floats of 8 bits are multiplied from sm_89 on.
             let narrow = types.iter().any(|(_, ty)| ty.is_some_and(Scalar::is_narrow));
-            let sm = row.sm.max(if narrow { 89 } else { 70 });
+            let wide =
+                row.params.iter().map(|(_, ty)| *ty).chain([row.ret]).any(|ty| match SigTy::parse(
+                    ty,
+                ) {
+                    Some(SigTy::Vector(name, lanes)) => scalar(&types, name).bytes() * lanes > 16,
+                    _ => false,
+                });
+            let sm = row.sm.max(if narrow { 89 } else { 70 }).max(if wide { 100 } else { 0 });
             ptx(&format!("block_size = 64, arch = \"sm_{sm}\""), &item);
             cases += 1;
         }

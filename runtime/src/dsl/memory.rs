@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::ops::{Index, IndexMut};
 
-use super::{Int, Scalar, device_only};
+use super::{Int, Lane, Scalar, device_only};
 
 /// A slice parameter or a shared array: indexed by integers of any type.
 #[derive(Debug)]
@@ -69,6 +69,13 @@ pub trait Lanes<const N: usize>: Scalar {
     type Vector: Copy;
 }
 
+/// How long the L2 cache keeps what an access touches: made by `policy_evict_first` and its like,
+/// taken by loads, stores and copies whose names end in `_policy`.
+#[derive(Clone, Copy, Debug)]
+pub struct CachePolicy {
+    _sealed: (),
+}
+
 /// The threads among which an atomic operation is atomic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
@@ -91,6 +98,16 @@ pub enum Order {
     Release,
     /// Both.
     AcqRel,
+}
+
+/// A slice or shared array as elements of another type: `let words = cast_slice::<u32>(bytes);`.
+///
+/// The view shows the same bytes, can be written if the memory can, and has as many elements as
+/// fit whole; those of a static shared array must fill it. A slice must begin at a multiple of the
+/// size of its new elements, as every buffer does. It is the value of a `let`.
+pub fn cast_slice<T: Lane>(of: &Slice<impl Lane>) -> &'static mut Slice<T> {
+    let _ = of;
+    device_only()
 }
 
 /// `shared_mem!` and `dynamic_shared!`, as rustc sees them.

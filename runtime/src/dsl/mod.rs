@@ -10,11 +10,12 @@ mod matrix;
 mod memory;
 
 pub use crate::narrow::{e4m3, e5m2};
+pub use crate::nibbles::{i4x8, u4x8};
 pub use crate::pair::{bf16x2, f16x2};
 pub use half::{bf16, f16};
 
 pub use matrix::{FactorA, FactorB, FragA, FragB, FragC, TileK, TileMn, WarpgroupC, WarpgroupSum};
-pub use memory::{AnyRank, Lanes, Order, Scope, Slice, TensorMap};
+pub use memory::{AnyRank, CachePolicy, Lanes, Order, Scope, Slice, TensorMap, cast_slice};
 #[doc(hidden)]
 pub use memory::{Registers, any, cast, registers, shared};
 
@@ -28,7 +29,7 @@ mod sealed {
     }
     seal!(bool, i8, i16, i32, i64, isize, u8, u16, u32, u64, usize, f32, f64);
     seal!(super::f16, super::bf16, super::e4m3, super::e5m2);
-    seal!(super::f16x2, super::bf16x2);
+    seal!(super::f16x2, super::bf16x2, super::i4x8, super::u4x8);
 }
 
 /// The body of everything here.

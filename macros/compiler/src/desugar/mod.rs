@@ -10,7 +10,7 @@ mod matches;
 use std::collections::HashMap;
 
 use crate::ast::{Ast, Block, Let, NodeId, Pat, PatKind, Stmt};
-use crate::hir::{self, LocalId, Memory, Place, Root, SharedId, SpanRange, Step, Ty};
+use crate::hir::{self, LocalId, Memory, Place, Root, SharedId, SpanRange, Step, Ty, ViewId};
 use crate::infer::{Constant, Facts};
 use crate::value::{Scalar, Value};
 
@@ -25,12 +25,14 @@ pub(crate) fn desugar(ast: Ast, facts: &Facts) -> hir::Kernel {
     let mut cx = Desugar {
         facts,
         locals: locals.collect(),
-        shared: shared_ids(facts),
+        shared: numbers(&facts.shared, SharedId),
+        views: numbers(&facts.views, ViewId),
         aliases: HashMap::new(),
     };
     let body = cx.block(&ast.body);
+    let views = views(&cx, &ast);
     let (locals, shared) = (cx.locals, shared(&ast, facts));
-    hir::Kernel { locals, shared, n_loops: ast.n_loops, body, signature: ast.signature }
+    hir::Kernel { locals, shared, views, n_loops: ast.n_loops, body, signature: ast.signature }
 }
 
 fn shared(ast: &Ast, facts: &Facts) -> Vec<hir::Shared> {
@@ -52,20 +54,32 @@ fn shared(ast: &Ast, facts: &Facts) -> Vec<hir::Shared> {
     shared.collect()
 }
 
-/// The number of each shared array among those that are compiled.
-fn shared_ids(facts: &Facts) -> Vec<SharedId> {
+fn views(cx: &Desugar<'_>, ast: &Ast) -> Vec<hir::View> {
+    let compiled = ast.views.iter().zip(&cx.facts.views);
+    let compiled = compiled.filter_map(|(view, elem)| Some((view, (*elem)?)));
+    let view = |(view, elem): (&crate::ast::ViewDecl, Scalar)| hir::View {
+        name: view.ident.to_string(),
+        of: cx.memory(view.of),
+        elem,
+    };
+    compiled.map(view).collect()
+}
+
+/// The number of each shared array or view among those that are compiled.
+fn numbers<I>(elems: &[Option<Scalar>], id: fn(usize) -> I) -> Vec<I> {
     let number = |next: &mut usize, elem: &Option<Scalar>| {
-        let id = SharedId(*next);
+        let id = id(*next);
         *next += usize::from(elem.is_some());
         Some(id)
     };
-    facts.shared.iter().scan(0, number).collect()
+    elems.iter().scan(0, number).collect()
 }
 
 struct Desugar<'a> {
     facts: &'a Facts,
     locals: Vec<hir::Local>,
     shared: Vec<SharedId>,
+    views: Vec<ViewId>,
     /// What the parameters that are references stand for.
     aliases: HashMap<LocalId, Place>,
 }
@@ -86,6 +100,7 @@ impl Desugar<'_> {
         match memory {
             Memory::Slice(_) => memory,
             Memory::Shared(id) => Memory::Shared(self.shared[id.0]),
+            Memory::View(id) => Memory::View(self.views[id.0]),
         }
     }
 
@@ -112,6 +127,10 @@ impl Desugar<'_> {
     fn stmt(&mut self, stmt: &Stmt, out: &mut Vec<hir::Stmt>) {
         match stmt {
             Stmt::Shared(..) => {}
+            Stmt::View(id, span) => {
+                let kind = hir::StmtKind::View(self.views[id.0]);
+                out.push(hir::Stmt { kind, span: *span });
+            }
             Stmt::Let(it) => self.let_stmt(it, out),
             Stmt::Expr(expr, _) => {
                 let (span, expr) = (expr.span, self.expr(expr));

@@ -3,10 +3,13 @@
 use super::{Fold, Known, known, value};
 use crate::diag::Code;
 use crate::hir::{
-    Arg, BinOp, Block, Call, Expr, ExprKind, Memory, Op, Place, Root, Scalar, SpanRange, Stmt,
-    StmtKind, Ty, Value,
+    self, Arg, BinOp, Block, Call, Expr, ExprKind, Memory, Op, Place, Root, Scalar, SpanRange,
+    Stmt, StmtKind, Ty, Value,
 };
 use crate::walk;
+
+/// The bytes of which bulk copies move multiples.
+const BULK_PIECE: u32 = 16;
 
 impl Fold<'_> {
     pub(super) fn expr(&mut self, expr: &Expr) -> Expr {
@@ -102,11 +105,7 @@ impl Fold<'_> {
     }
 
     fn len(&self, memory: Memory) -> ExprKind {
-        let shared = match memory {
-            Memory::Slice(_) => None,
-            Memory::Shared(shared) => self.shared[shared.0].len,
-        };
-        match shared {
+        match hir::static_len(self.shared, self.views, memory) {
             Some(len) => ExprKind::Value(Value::int(Scalar::Usize, i128::from(len))),
             None => ExprKind::Len(memory),
         }
@@ -211,6 +210,8 @@ impl Fold<'_> {
         let args: Vec<Arg> = call.args.iter().map(|arg| self.arg(arg)).collect();
         self.in_place(&args);
         self.constant_arguments(call, &args, span);
+        self.bulk_count(call, &args, span);
+        self.policy_fraction(call, &args, span);
         let call = Call { op: call.op, args };
         match self.constant_call(&call) {
             Some(value) => ExprKind::Value(value),
@@ -244,6 +245,43 @@ impl Fold<'_> {
                 let message = format!("this must be {want}, not {}", constant.as_int());
                 self.report(written, Code::BadConstant, place, message, "use another number");
             }
+        }
+    }
+
+    /// A constant number of elements that a bulk copy moves is a whole number of pieces.
+    fn bulk_count(&mut self, call: &Call, args: &[Arg], span: SpanRange) {
+        let Some(at) = call.op.bulk_count() else { return };
+        let elem = args.iter().find_map(|arg| match arg {
+            Arg::Place(place) => place.ty.scalar(),
+            _ => None,
+        });
+        let (Some(elem), Some(written)) = (elem, call.args.get(at).and_then(Arg::value)) else {
+            return;
+        };
+        let Some(count) = args.get(at).and_then(Arg::value).and_then(value) else { return };
+        let pieces = i128::from(BULK_PIECE / elem.bytes());
+        if count.as_int() % pieces != 0 {
+            let message = format!(
+                "a bulk copy moves a multiple of 16 bytes, here of {pieces} elements, not {}",
+                count.as_int()
+            );
+            let place = if written.span.line() == 0 { span } else { written.span };
+            self.report(written, Code::BadConstant, place, message, "copy the rest by elements");
+        }
+    }
+
+    /// A policy is for a part of the accesses.
+    fn policy_fraction(&mut self, call: &Call, args: &[Arg], span: SpanRange) {
+        if !call.op.makes_policy() {
+            return;
+        }
+        let Some(written) = call.args.first().and_then(Arg::value) else { return };
+        let Some(fraction) = args.first().and_then(Arg::value).and_then(value) else { return };
+        if !(f64::from(f32::MIN_POSITIVE)..=1.0).contains(&fraction.as_f64()) {
+            let message = format!("the fraction of a policy is not {}", fraction.as_f64());
+            let help = "give a number above 0, at most 1.0";
+            let place = if written.span.line() == 0 { span } else { written.span };
+            self.report(written, Code::BadConstant, place, message, help);
         }
     }
 

@@ -18,18 +18,20 @@ use std::collections::{HashMap, HashSet};
 use crate::diag::{Code, Diag, Diags};
 use crate::hir::{
     Block, Expr, ExprKind, Kernel, Local, LocalId, LoopId, Shared, SpanRange, Stmt, StmtKind, Ty,
+    View,
 };
 use crate::value::Value;
 use crate::walk;
 
 /// Folds a kernel, or reports why it cannot run.
 pub(crate) fn fold(kernel: Kernel, diags: &mut Diags) -> Kernel {
-    let Kernel { signature, locals, shared, n_loops, body } = kernel;
+    let Kernel { signature, locals, shared, views, n_loops, body } = kernel;
     let mut cx = Fold {
         block: signature.options.block,
         checked: !signature.options.unchecked,
         locals,
         shared: &shared,
+        views: &views,
         n_loops,
         known: HashMap::new(),
         local_copies: HashMap::new(),
@@ -43,7 +45,7 @@ pub(crate) fn fold(kernel: Kernel, diags: &mut Diags) -> Kernel {
     let body = cx.block(&body);
     let Fold { locals, n_loops, found, .. } = cx;
     found.into_iter().for_each(|diag| diags.push(diag));
-    Kernel { signature, locals, shared, n_loops, body }
+    Kernel { signature, locals, shared, views, n_loops, body }
 }
 
 /// The state of folding.
@@ -54,6 +56,7 @@ struct Fold<'a> {
     checked: bool,
     locals: Vec<Local>,
     shared: &'a [Shared],
+    views: &'a [View],
     n_loops: usize,
     /// The variables, as they are called in the result, that hold a constant here.
     known: HashMap<LocalId, Known>,
@@ -104,6 +107,7 @@ impl Fold<'_> {
     fn stmt(&mut self, stmt: &Stmt) -> Stmt {
         let kind = match &stmt.kind {
             StmtKind::Expr(expr) => StmtKind::Expr(self.expr(expr)),
+            StmtKind::View(view) => StmtKind::View(*view),
             StmtKind::Let { local, init } => {
                 let init = init.as_ref().map(|init| self.expr(init));
                 let local = self.declare(*local);

@@ -2,7 +2,7 @@
 
 use super::{Fold, Known, value};
 use crate::diag::Code;
-use crate::hir::{Expr, ExprKind, Memory, Place, Root, Step, Ty};
+use crate::hir::{self, Expr, ExprKind, Memory, Place, Root, Step, Ty};
 
 const DYNAMIC_HELP: &str = "registers have no addresses: index it with the variable of a loop \
                             that has constant bounds, or keep the values in `shared_mem!`";
@@ -82,11 +82,15 @@ impl Fold<'_> {
 
     /// A constant index of a static shared array is within bounds.
     fn check_shared(&mut self, memory: Memory, index: &Expr, folded: &Expr) {
-        let Memory::Shared(shared) = memory else { return };
-        let (Some(len), Some(at)) = (self.shared[shared.0].len, value(folded)) else { return };
+        let len = hir::static_len(self.shared, self.views, memory);
+        let (Some(len), Some(at)) = (len, value(folded)) else { return };
         let at = at.as_int();
         if at < 0 || at >= i128::from(len) {
-            let name = &self.shared[shared.0].name;
+            let name = match memory {
+                Memory::Shared(shared) => &self.shared[shared.0].name,
+                Memory::View(view) => &self.views[view.0].name,
+                Memory::Slice(_) => unreachable!("the length of a slice is not known"),
+            };
             let message = format!("index {at} is outside of `{name}`, a shared array of {len}");
             self.report(index, Code::BadLength, index.span, message, BOUNDS_HELP);
         }

@@ -167,10 +167,15 @@ impl<'a> Infer<'a> {
             target = inner;
         }
         let ExprKind::Memory(memory, name) = &target.kind else { return };
-        let (wants, is) = match (home, memory) {
+        let mut root = *memory;
+        while let Memory::View(id) = root {
+            root = self.ast.views[id.0].of;
+        }
+        let (wants, is) = match (home, root) {
             (Home::Shared, Memory::Slice(_)) => ("a shared array", "a slice"),
             (Home::Global, Memory::Shared(_)) => ("a slice", "a shared array"),
             (Home::Shared, Memory::Shared(_)) | (Home::Global, Memory::Slice(_)) => return,
+            (_, Memory::View(_)) => unreachable!("the root of a view is none"),
         };
         // A slice of a device function may stand for a shared array.
         if self.ast.signature.options == Options::DEVICE {
@@ -209,6 +214,13 @@ impl<'a> Infer<'a> {
         if row.sm > sm {
             let need = row.sm;
             self.needs_arch(&format!("`{}`", row.name), need, name);
+        }
+        if row.op.is_of_hopper() && sm > row.sm && sm != u32::MAX {
+            let message =
+                format!("`{}` is of sm_{} alone, and the kernel is for sm_{sm}", row.name, row.sm);
+            let help =
+                format!("write `arch = \"sm_{}\"`, and another kernel for later ones", row.sm);
+            self.error(Code::NeedsArch, name, message, help);
         }
         let threads: u32 = block.iter().product();
         if wants_full_warps(row) && !threads.is_multiple_of(32) {
@@ -253,7 +265,7 @@ impl<'a> Infer<'a> {
             Class::NumberOrPair
             | Class::SignedOrPair
             | Class::FloatOrPair
-            | Class::RealOrPair
+            | Class::HasBits
             | Class::Pair => return,
             Class::MmaFactor | Class::WgmmaFactor | Class::MatrixElem | Class::U64Only => return,
             Class::Int | Class::SignedInt | Class::UnsignedInt | Class::WideInt | Class::Int32 => {
@@ -308,6 +320,9 @@ impl<'a> Infer<'a> {
             SigTy::Fragment(kind, elem) => {
                 let elem = self.sig_ty(elem, subst, at);
                 Ty::Fragment(*kind, Box::new(elem), 0)
+            }
+            SigTy::CachePolicy => {
+                Ty::Fragment(FragmentKind::CachePolicy, Box::new(Ty::Scalar(Scalar::U64)), 0)
             }
             SigTy::Words(count) => Ty::Array(Box::new(Ty::Scalar(Scalar::U32)), *count),
             SigTy::Vector(name, lanes) => {
@@ -430,7 +445,7 @@ impl<'a> Infer<'a> {
         let (elem, writable) = self.memory(*memory);
         if mutable && !writable {
             let message = format!("the slice `{name}` cannot be written");
-            let help = format!("make the parameter `{name}: &mut [{}]`", self.vars.spell(&elem));
+            let help = self.writable_help(*memory, name, &elem);
             self.error(Code::WriteToShared, arg.span, message, help);
         }
         self.expect(want, &elem, arg.span);

@@ -7,7 +7,7 @@ use super::ty::{Kind, Ty};
 use super::{Constant, Infer, consteval};
 use crate::ast::{Expr, ExprKind, Lit, TypeId};
 use crate::diag::Code;
-use crate::hir::{SharedId, Vector};
+use crate::hir::{Memory, SharedId, Vector, ViewId};
 use crate::intrinsics::Class;
 use crate::parse::associated_constant;
 use crate::span::SpanRange;
@@ -38,6 +38,8 @@ pub(super) enum Pending<'a> {
     Constant { of: Ty, name: &'a Ident, at: SpanRange },
     /// The shared array has room.
     Shared { id: SharedId, elem: Ty, len: u32 },
+    /// The memory can be seen as elements of the view.
+    View { id: ViewId },
     /// Something says what the type parameter is.
     Known { id: TypeId, function: String, at: SpanRange },
     /// The value can be printed.
@@ -131,6 +133,7 @@ impl<'a> Infer<'a> {
                 }
             }
             Pending::Shared { id, elem, len } => self.shared_size(id, &elem, len),
+            Pending::View { id } => self.check_view(id),
             Pending::Known { id, function, at } => {
                 if let Ty::Var(_) = self.vars.shallow(&self.types[id.0]) {
                     let name = &self.ast.types[id.0].ident;
@@ -141,7 +144,7 @@ impl<'a> Infer<'a> {
             }
             Pending::Print { ty, at } => {
                 let fits = match self.vars.shallow(&ty) {
-                    Ty::Scalar(scalar) => !scalar.is_pair(),
+                    Ty::Scalar(scalar) => !scalar.is_packed(),
                     Ty::Error | Ty::Var(_) => true,
                     _ => false,
                 };
@@ -177,7 +180,7 @@ impl<'a> Infer<'a> {
     fn check_binary(&mut self, op: BinOp, ty: &Ty, right: &Expr, at: SpanRange) {
         let fits = match self.vars.shallow(ty) {
             Ty::Error | Ty::Var(_) | Ty::Never => return,
-            Ty::Scalar(scalar) if scalar.is_narrow() => false,
+            Ty::Scalar(scalar) if scalar.is_narrow() || scalar.is_nibbles() => false,
             Ty::Scalar(scalar) if scalar.is_pair() => {
                 matches!(op, BinOp::Add | BinOp::Sub | BinOp::Mul)
             }
@@ -198,6 +201,7 @@ impl<'a> Infer<'a> {
             let help = match self.vars.shallow(ty) {
                 Ty::Scalar(scalar) if scalar.is_narrow() => NARROW,
                 Ty::Scalar(scalar) if scalar.is_pair() => PAIR,
+                Ty::Scalar(scalar) if scalar.is_nibbles() => NIBBLES,
                 Ty::Scalar(scalar) if scalar.is_float() => "use `to_bits` to work on the bits",
                 Ty::Scalar(_) => "convert it first: `.. as u32`",
                 _ => "apply it to each part",
@@ -216,7 +220,7 @@ impl<'a> Infer<'a> {
         let (symbol, fits) = match (op, self.vars.shallow(ty)) {
             (_, Ty::Error | Ty::Var(_) | Ty::Never) => return,
             (UnOp::Neg, Ty::Scalar(scalar)) => ("-", scalar.is_signed() || scalar.is_pair()),
-            (UnOp::Not, Ty::Scalar(scalar)) => ("!", !scalar.is_real() && !scalar.is_pair()),
+            (UnOp::Not, Ty::Scalar(scalar)) => ("!", !scalar.is_real() && !scalar.is_packed()),
             (UnOp::Neg, _) => ("-", false),
             (UnOp::Not, _) => ("!", false),
         };
@@ -242,9 +246,14 @@ impl<'a> Infer<'a> {
                 return;
             }
         };
-        if from != to && (from.is_pair() || to.is_pair()) {
+        if from != to && (from.is_packed() || to.is_packed()) {
             let message = format!("no cast from `{from}` to `{to}`");
-            let help = "a pair is made by `new` or `from_f32`, and read by `lo`, `hi` or `to_f32`";
+            let help = match from.is_nibbles() || to.is_nibbles() {
+                true => "use `from_bits` and `to_bits`",
+                false => {
+                    "a pair is made by `new` or `from_f32`, and read by `lo`, `hi` or `to_f32`"
+                }
+            };
             self.error(Code::BadCast, at, message, help);
         } else if to == Scalar::Bool && from != Scalar::Bool {
             let message = format!("no cast from `{from}` to `bool`");
@@ -356,21 +365,66 @@ impl<'a> Infer<'a> {
         self.error(Code::LiteralOutOfRange, at, message, help);
     }
 
+    /// Both types have fixed sizes, and the elements fill a shared array.
+    fn check_view(&mut self, id: ViewId) {
+        let decl = &self.ast.views[id.0];
+        let (from, _) = self.memory(decl.of);
+        let (to, _) = self.memory(Memory::View(id));
+        let (Ty::Scalar(from), Ty::Scalar(to)) = (self.vars.shallow(&from), self.vars.shallow(&to))
+        else {
+            return;
+        };
+        let name = &decl.of_ident;
+        if let Some(bad) = [from, to].into_iter().find(|ty| !Class::Lane.contains(*ty)) {
+            let message = format!("`cast_slice` wants {}, not `{bad}`", Class::Lane.words());
+            self.error(Code::BadArgument, decl.span, message, "use a type such as `u32`");
+        } else if let Some(bytes) = self.shared_bytes_of(decl.of)
+            && !bytes.is_multiple_of(to.bytes())
+        {
+            let message =
+                format!("`{name}` has {bytes} bytes, no multiple of the {} of `{to}`", to.bytes());
+            let help = "make the array longer, or the elements smaller";
+            self.error(Code::BadLength, decl.span, message, help);
+        }
+    }
+
+    /// The bytes of a memory that is a static shared array or a view of one.
+    fn shared_bytes_of(&mut self, memory: Memory) -> Option<u32> {
+        match memory {
+            Memory::Slice(_) => None,
+            Memory::View(id) => self.shared_bytes_of(self.ast.views[id.0].of),
+            Memory::Shared(id) => {
+                let len = self.ast.shared[id.0].len.and_then(|len| self.length(len))?;
+                let (elem, _) = self.memory(memory);
+                match self.vars.shallow(&elem) {
+                    Ty::Scalar(elem) => len.checked_mul(elem.bytes()),
+                    _ => None,
+                }
+            }
+        }
+    }
+
     fn check_vector(&mut self, elem: &Ty, lanes: u32, at: SpanRange) {
         let Ty::Scalar(elem) = self.vars.shallow(elem) else { return };
         let is_pair = lanes == 2 && elem.pair().is_some();
         if Vector::new(elem, lanes).is_none() && !is_pair {
             let message = format!("there is no vector of {lanes} `{elem}`");
-            let help = "a vector has 2, 4, 8 or 16 lanes and at most 16 bytes";
+            let help = "a vector has 2, 4, 8 or 16 lanes and at most 32 bytes";
             self.error(Code::BadArgument, at, message, help);
+        } else if lanes * elem.bytes() > 16 && self.ast.signature.options.sm < WIDE_SM {
+            self.needs_arch(&format!("an access of {lanes} `{elem}`"), WIDE_SM, at);
         }
     }
 }
 
 /// What to do with a float of 8 bits.
 const NARROW: &str = "convert it first: `.. as f32`";
+/// What to do with integers of 4 bits.
+const NIBBLES: &str = "use `to_bits` to work on the bits";
 /// What to do with a pair.
 const PAIR: &str = "apply it to each half, `x.lo()` and `x.hi()`";
+/// The lowest architecture that moves 32 bytes at once.
+const WIDE_SM: u32 = 100;
 /// The lowest architecture that converts and multiplies floats of 8 bits.
 const NARROW_SM: u32 = 89;
 
@@ -388,7 +442,7 @@ fn is_lossless(from: Scalar, to: Scalar) -> bool {
         return true;
     }
     match (from, to) {
-        (from, to) if from.is_pair() || to.is_pair() => false,
+        (from, to) if from.is_packed() || to.is_packed() => false,
         (Scalar::Bool, to) => to.is_int(),
         // Of the types whose size Rust leaves open, only these.
         (from, Scalar::Usize) => matches!(from, Scalar::U8 | Scalar::U16),

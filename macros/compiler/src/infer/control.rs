@@ -110,6 +110,10 @@ impl<'a> Infer<'a> {
                 self.shared_array(*id);
                 false
             }
+            Stmt::View(id, _) => {
+                self.view(*id);
+                false
+            }
             Stmt::Let(it) => self.let_stmt(it),
             Stmt::Expr(expr, semi) => {
                 let ty = self.expr(expr);
@@ -355,7 +359,7 @@ impl<'a> Infer<'a> {
     fn pat_value(&mut self, want: &Ty, got: &Ty, at: SpanRange) {
         self.expect(want, got, at);
         let float = match self.vars.shallow(got) {
-            Ty::Scalar(scalar) => scalar.is_real(),
+            Ty::Scalar(scalar) => scalar.is_real() || scalar.is_packed(),
             _ => self.vars.kind(got) == Some(super::ty::Kind::Float),
         };
         if float {

@@ -221,7 +221,7 @@ impl<'a> Infer<'a> {
         let (got, writable) = self.memory(*memory);
         if mutable && !writable {
             let message = format!("the slice `{name}` cannot be written");
-            let help = format!("make the parameter `{name}: &mut [{}]`", self.vars.spell(&got));
+            let help = self.writable_help(*memory, name, &got);
             self.error(Code::WriteToShared, arg.span, message, help);
             self.excused.push(*memory);
         }

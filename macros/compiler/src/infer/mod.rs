@@ -45,6 +45,8 @@ pub struct Facts {
     /// What is known of each shared array that is declared in code that is compiled: the type of
     /// its elements.
     pub shared: Vec<Option<hir::Scalar>>,
+    /// The same of each view.
+    pub views: Vec<Option<hir::Scalar>>,
     /// What each type parameter of a call is.
     pub types: Vec<Option<hir::Scalar>>,
     /// The numbers of fields that are read by their names.
@@ -64,6 +66,7 @@ impl Facts {
             consts: vec![None; ast.consts.len()],
             folded: HashMap::new(),
             shared: vec![None; ast.shared.len()],
+            views: vec![None; ast.views.len()],
             types: vec![None; ast.types.len()],
             fields: HashMap::new(),
             methods: HashMap::new(),
@@ -96,6 +99,8 @@ struct Infer<'a> {
     folded: HashMap<NodeId, bool>,
     /// Those in code that is compiled, with the types of their elements.
     shared: Vec<Option<Ty>>,
+    /// The same of views.
+    views: Vec<Option<Ty>>,
     types: Vec<Ty>,
     fields: HashMap<NodeId, u32>,
     methods: HashMap<NodeId, usize>,
@@ -127,6 +132,7 @@ pub fn infer(ast: &Ast, diags: &mut Diags) -> Facts {
         pending: Vec::new(),
         folded: HashMap::new(),
         shared: vec![None; ast.shared.len()],
+        views: vec![None; ast.views.len()],
         types: vec![Ty::Error; ast.types.len()],
         fields: HashMap::new(),
         methods: HashMap::new(),
@@ -336,6 +342,14 @@ impl<'a> Infer<'a> {
         }
     }
 
+    /// A view in code that is compiled.
+    fn view(&mut self, id: hir::ViewId) {
+        let decl = &self.ast.views[id.0];
+        let elem = self.written(&decl.elem);
+        self.views[id.0] = Some(elem);
+        self.pending.push(Pending::View { id });
+    }
+
     /// The size of a shared array, whose type is known.
     fn shared_size(&mut self, id: hir::SharedId, elem: &Ty, len: u32) {
         // What the largest device gives a block; the launch compares with the device at hand.
@@ -390,13 +404,14 @@ impl<'a> Infer<'a> {
         let consts = consts.collect();
         let scalar = |ty: &Ty| self.vars.finish(ty).and_then(|ty| ty.scalar());
         let shared = self.shared.iter().map(|elem| elem.as_ref().and_then(scalar)).collect();
+        let views = self.views.iter().map(|elem| elem.as_ref().and_then(scalar)).collect();
         let types = self.types.iter().map(scalar).collect();
         let folded = std::mem::take(&mut self.folded);
         let named = self.nodes.iter().enumerate().filter(|(_, ty)| self.vars.is_named(ty));
         let named = named.map(|(id, _)| NodeId(id)).collect();
         let fields = std::mem::take(&mut self.fields);
         let methods = std::mem::take(&mut self.methods);
-        Facts { nodes, locals, consts, folded, shared, types, fields, methods, named }
+        Facts { nodes, locals, consts, folded, shared, views, types, fields, methods, named }
     }
 
     fn loop_type(&mut self, id: LoopId) -> Option<Ty> {

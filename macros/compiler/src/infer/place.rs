@@ -1,5 +1,7 @@
 //! Elements, fields and assignments.
 
+use proc_macro2::Ident;
+
 use super::Infer;
 use super::check::{Indexed, Pending};
 use super::ty::{Kind, Ty};
@@ -23,6 +25,11 @@ impl<'a> Infer<'a> {
                 }
             },
             Memory::Shared(id) => (self.shared[id.0].clone().unwrap_or(Ty::Error), true),
+            Memory::View(id) => {
+                let (_, writable) = self.memory(self.ast.views[id.0].of);
+                let writable = writable || self.excused.contains(&memory);
+                (self.views[id.0].clone().unwrap_or(Ty::Error), writable)
+            }
         }
     }
 
@@ -30,7 +37,7 @@ impl<'a> Infer<'a> {
         if let ExprKind::Memory(memory, _) = base.kind {
             let (elem, _) = self.memory(memory);
             let of = match memory {
-                Memory::Slice(_) => Indexed::Unbounded,
+                Memory::Slice(_) | Memory::View(_) => Indexed::Unbounded,
                 Memory::Shared(id) => match self.ast.shared[id.0].len {
                     Some(len) => self.length(len).map_or(Indexed::Unbounded, Indexed::Shared),
                     None => Indexed::Unbounded,
@@ -155,6 +162,18 @@ impl<'a> Infer<'a> {
         Ty::Unit
     }
 
+    /// How to make a slice writable.
+    pub(super) fn writable_help(&self, memory: Memory, name: &Ident, elem: &Ty) -> String {
+        match memory {
+            Memory::View(id) => {
+                format!("make the parameter `{}` a `&mut` slice", self.ast.views[id.0].of_ident)
+            }
+            Memory::Slice(_) | Memory::Shared(_) => {
+                format!("make the parameter `{name}: &mut [{}]`", self.vars.spell(elem))
+            }
+        }
+    }
+
     /// Reports a place that cannot be written. `whole` is an assignment of a new value.
     pub(super) fn writable(&mut self, place: &'a Expr, whole: bool) {
         match &place.kind {
@@ -187,8 +206,7 @@ impl<'a> Infer<'a> {
                     let (elem, mutable) = self.memory(*memory);
                     if !mutable {
                         let message = format!("the slice `{name}` cannot be written");
-                        let elem = self.vars.spell(&elem);
-                        let help = format!("make the parameter `{name}: &mut [{elem}]`");
+                        let help = self.writable_help(*memory, name, &elem);
                         self.error(Code::WriteToShared, place.span, message, help);
                     }
                 }

@@ -227,6 +227,9 @@ impl Vars {
             },
             Ty::Scalar(scalar) => scalar.name().to_owned(),
             Ty::Vector(elem, lanes) => format!("{}x{lanes}", self.spell(&elem)),
+            Ty::Fragment(FragmentKind::CachePolicy, ..) => {
+                FragmentKind::CachePolicy.name().to_owned()
+            }
             Ty::Fragment(kind, elem, 0) => format!("{}<{}>", kind.name(), self.spell(&elem)),
             Ty::Fragment(kind, elem, cols) => {
                 format!("{}<{}, {cols}>", kind.name(), self.spell(&elem))

@@ -81,7 +81,7 @@ fn operators(class: Class) -> TokenStream {
         Class::Signed
         | Class::Pair
         | Class::FloatOrPair
-        | Class::RealOrPair
+        | Class::HasBits
         | Class::SignedInt
         | Class::UnsignedInt
         | Class::Float
@@ -186,7 +186,7 @@ fn items(class: Class) -> TokenStream {
         | Class::NumberOrPair
         | Class::SignedOrPair
         | Class::FloatOrPair
-        | Class::RealOrPair
+        | Class::HasBits
         | Class::WideInt
         | Class::AtomicAdd
         | Class::Word
@@ -225,7 +225,12 @@ fn values(class: Class, scalar: Scalar) -> TokenStream {
                 | Scalar::U32
                 | Scalar::U64
                 | Scalar::Usize => (quote!(0), quote!(1)),
-                Scalar::E4m3 | Scalar::E5m2 | Scalar::F16x2 | Scalar::Bf16x2 => {
+                Scalar::E4m3
+                | Scalar::E5m2
+                | Scalar::F16x2
+                | Scalar::Bf16x2
+                | Scalar::I4x8
+                | Scalar::U4x8 => {
                     unreachable!("`{scalar}` is no number")
                 }
             };
@@ -253,7 +258,7 @@ fn values(class: Class, scalar: Scalar) -> TokenStream {
         | Class::NumberOrPair
         | Class::SignedOrPair
         | Class::FloatOrPair
-        | Class::RealOrPair
+        | Class::HasBits
         | Class::WideInt
         | Class::AtomicAdd
         | Class::Word
@@ -296,6 +301,7 @@ fn is_simple(ty: &SigTy) -> bool {
         | SigTy::Words(_)
         | SigTy::Map { .. }
         | SigTy::Coordinates
+        | SigTy::CachePolicy
         | SigTy::Scope
         | SigTy::Order => false,
     }

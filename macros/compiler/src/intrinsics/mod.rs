@@ -158,17 +158,32 @@ impl Op {
     /// Where the argument at this position must be, if the instruction reaches one memory only.
     pub const fn home(self, position: usize) -> Option<Home> {
         match self {
-            Self::TmaLoad | Self::TmaLoadMulticast => match position {
+            Self::TmaLoad
+            | Self::TmaLoadMulticast
+            | Self::TmaLoadPolicy
+            | Self::TmaLoadMulticastPolicy => match position {
                 0 | 3 => Some(Home::Shared),
                 _ => None,
             },
-            Self::TmaStore | Self::TmaReduceAdd => match position {
+            Self::BulkLoad | Self::BulkLoadPolicy => match position {
+                0 | 3 => Some(Home::Shared),
+                1 => Some(Home::Global),
+                _ => None,
+            },
+            Self::BulkStore | Self::BulkReduceAdd => match position {
+                0 => Some(Home::Global),
+                1 => Some(Home::Shared),
+                _ => None,
+            },
+            Self::BulkPrefetch if position == 0 => Some(Home::Global),
+            Self::TmaStore | Self::TmaStorePolicy | Self::TmaReduceAdd => match position {
                 2 => Some(Home::Shared),
                 _ => None,
             },
             Self::CpAsync4
             | Self::CpAsync8
             | Self::CpAsync16
+            | Self::CpAsync16Policy
             | Self::CpAsync4Or0
             | Self::CpAsync8Or0
             | Self::CpAsync16Or0 => match position {
@@ -185,6 +200,9 @@ impl Op {
             | Self::MbarrierTryWait
             | Self::MbarrierWait
             | Self::CpAsyncMbarrierArrive
+            | Self::ClusterLoad
+            | Self::ClusterStore
+            | Self::ClusterAtomicAdd
             | Self::TileK
             | Self::TileMn
             | Self::LdmatrixA
@@ -201,6 +219,42 @@ impl Op {
             }
             _ => None,
         }
+    }
+
+    /// Whether no machine but that of its architecture has the instruction.
+    pub const fn is_of_hopper(self) -> bool {
+        matches!(
+            self,
+            Self::Wgmma
+                | Self::WgmmaOrSet
+                | Self::WgmmaFence
+                | Self::WgmmaCommit
+                | Self::WgmmaWait
+                | Self::SetmaxnregInc
+                | Self::SetmaxnregDec
+        )
+    }
+
+    /// The position of the number of elements that a bulk copy moves.
+    pub const fn bulk_count(self) -> Option<usize> {
+        match self {
+            Self::BulkLoad | Self::BulkLoadPolicy | Self::BulkStore | Self::BulkReduceAdd => {
+                Some(2)
+            }
+            Self::BulkPrefetch => Some(1),
+            _ => None,
+        }
+    }
+
+    /// Whether it makes a cache policy for a fraction of the accesses.
+    pub const fn makes_policy(self) -> bool {
+        matches!(
+            self,
+            Self::PolicyEvictFirst
+                | Self::PolicyEvictLast
+                | Self::PolicyEvictNormal
+                | Self::PolicyEvictUnchanged
+        )
     }
 
     /// The positions of the arguments that must be constants.

@@ -315,6 +315,7 @@ fn tokens(ty: &SigTy) -> TokenStream {
                 None => quote!(&impl AnyRank<#elem>),
             }
         }
+        SigTy::CachePolicy => quote!(CachePolicy),
         SigTy::Scope => quote!(Scope),
         SigTy::Order => quote!(Order),
     }

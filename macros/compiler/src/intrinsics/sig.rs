@@ -32,8 +32,8 @@ pub enum Class {
     SignedOrPair,
     /// Floats and pairs.
     FloatOrPair,
-    /// Floats of any size and pairs.
-    RealOrPair,
+    /// What has bits that are no integer already: floats of any size, pairs and nibbles.
+    HasBits,
     /// Integers of 32 and 64 bits.
     WideInt,
     /// Integers of 32 and 64 bits and floats: what `atom.add` takes.
@@ -76,7 +76,7 @@ impl Class {
         Self::NumberOrPair,
         Self::SignedOrPair,
         Self::FloatOrPair,
-        Self::RealOrPair,
+        Self::HasBits,
         Self::WideInt,
         Self::AtomicAdd,
         Self::Word,
@@ -122,7 +122,7 @@ impl Class {
             Self::NumberOrPair => "NumberOrPair",
             Self::SignedOrPair => "SignedOrPair",
             Self::FloatOrPair => "FloatOrPair",
-            Self::RealOrPair => "RealOrPair",
+            Self::HasBits => "HasBits",
             Self::WideInt => "WideInt",
             Self::AtomicAdd => "AtomicAdd",
             Self::Word => "Word",
@@ -154,7 +154,7 @@ impl Class {
             Self::NumberOrPair => "a number or a pair",
             Self::SignedOrPair => "a signed number or a pair",
             Self::FloatOrPair => "a float or a pair",
-            Self::RealOrPair => "a float, of 8 bits or more, or a pair",
+            Self::HasBits => "a float, of 8 bits or more, a pair, `i4x8` or `u4x8`",
             Self::WideInt => "an integer of 32 or 64 bits",
             Self::AtomicAdd => "an integer of 32 or 64 bits or a float",
             Self::Word => "a number of 32 or 64 bits",
@@ -162,7 +162,9 @@ impl Class {
             Self::Int32 => "`i32` or `u32`",
             Self::U32Only => "`u32`",
             Self::U64Only => "`u64`",
-            Self::MmaFactor => "`e4m3`, `e5m2`, `f16`, `bf16`, `f32`, `f64`, `i8` or `u8`",
+            Self::MmaFactor => {
+                "`e4m3`, `e5m2`, `f16`, `bf16`, `f32`, `f64`, `i8`, `u8`, `i4x8` or `u4x8`"
+            }
             Self::WgmmaFactor => "`e4m3`, `e5m2`, `f16`, `bf16`, `f32`, `i8` or `u8`",
             Self::MatrixElem => "a number of at most 32 bits",
             Self::Lane => "a number of fixed size",
@@ -175,7 +177,7 @@ impl Class {
         let wide = ty.bytes() >= 4;
         match self {
             Self::Scalar => true,
-            Self::Number => !matches!(ty, Scalar::Bool) && !ty.is_narrow() && !ty.is_pair(),
+            Self::Number => !matches!(ty, Scalar::Bool) && !ty.is_narrow() && !ty.is_packed(),
             Self::Int => ty.is_int(),
             Self::SignedInt => ty.is_int() && ty.is_signed(),
             Self::UnsignedInt => ty.is_int() && !ty.is_signed(),
@@ -187,15 +189,17 @@ impl Class {
             Self::NumberOrPair => Self::Number.contains(ty) || ty.is_pair(),
             Self::SignedOrPair => ty.is_signed() || ty.is_pair(),
             Self::FloatOrPair => ty.is_float() || ty.is_pair(),
-            Self::RealOrPair => ty.is_real() || ty.is_pair(),
+            Self::HasBits => ty.is_real() || ty.is_packed(),
             Self::WideInt => ty.is_int() && wide,
             Self::AtomicAdd => ty.is_int() && wide || ty.is_float(),
-            Self::Word => wide && !ty.is_pair(),
-            Self::AtomicCas => ty.bytes() >= 2 && !ty.is_pair(),
+            Self::Word => wide && !ty.is_packed(),
+            Self::AtomicCas => ty.bytes() >= 2 && !ty.is_packed(),
             Self::Int32 => matches!(ty, Scalar::I32 | Scalar::U32),
             Self::U32Only => matches!(ty, Scalar::U32),
             Self::U64Only => matches!(ty, Scalar::U64),
-            Self::MmaFactor => Self::WgmmaFactor.contains(ty) || matches!(ty, Scalar::F64),
+            Self::MmaFactor => {
+                Self::WgmmaFactor.contains(ty) || ty.is_nibbles() || matches!(ty, Scalar::F64)
+            }
             Self::WgmmaFactor => {
                 ty.is_real() && !matches!(ty, Scalar::F64) || matches!(ty, Scalar::I8 | Scalar::U8)
             }
@@ -272,6 +276,8 @@ pub enum SigTy {
         /// Whether the tensor is written.
         mutable: bool,
     },
+    /// `CachePolicy`.
+    CachePolicy,
     /// `Scope`.
     Scope,
     /// `Order`.
@@ -293,6 +299,7 @@ impl SigTy {
             "" => return Some(Self::Unit),
             "!" => return Some(Self::Never),
             "Scope" => return Some(Self::Scope),
+            "CachePolicy" => return Some(Self::CachePolicy),
             "Order" => return Some(Self::Order),
             _ => {}
         }

@@ -536,7 +536,7 @@ intrinsics! {
     }
 
     "Vector loads and stores"
-    "Several neighbouring elements in one access, of a slice or a shared array. `index` counts elements and is a multiple of their number; together they have at most 16 bytes. The lanes of the vector are `v.x`, `v.y`, `v.z`, `v.w` or `v[0]` to `v[15]`. Two `f16` or `bf16` are an `f16x2` or `bf16x2`: `v.lo()`, `v.hi()`.";
+    "Several neighbouring elements in one access, of a slice or a shared array. `index` counts elements and is a multiple of their number; together they have at most 16 bytes, from `sm_100` on 32. The lanes of the vector are `v.x`, `v.y`, `v.z`, `v.w` or `v[0]` to `v[15]`. Two `f16` or `bf16` are an `f16x2` or `bf16x2`: `v.lo()`, `v.hi()`.";
 
     LoadVec 50 {
         /// Reads 2 elements.
@@ -599,6 +599,76 @@ intrinsics! {
         free fn store_vec16_cs<T: Lane, I: Int>(memory: &mut [T], index: I, value: T::X16);
     }
 
+    "Cache policies"
+    "How long the L2 cache keeps what an access touches. A policy is a value, made once and given to loads, stores and copies whose names end in `_policy`: it applies to that fraction of the accesses (above 0, at most 1), the others are as usual. Like every hint it changes the speed alone. Global memory only.";
+
+    PolicyEvictFirst 80 {
+        /// What is touched leaves the cache first: data that is used once.
+        free fn policy_evict_first(fraction: f32) -> CachePolicy;
+    }
+    PolicyEvictLast 80 {
+        /// What is touched leaves the cache last: data that many blocks read.
+        free fn policy_evict_last(fraction: f32) -> CachePolicy;
+    }
+    PolicyEvictNormal 80 {
+        /// What is touched is treated as usual, whatever was said of it before.
+        free fn policy_evict_normal(fraction: f32) -> CachePolicy;
+    }
+    PolicyEvictUnchanged 80 {
+        /// What is touched keeps its place in the order.
+        free fn policy_evict_unchanged(fraction: f32) -> CachePolicy;
+    }
+    LoadPolicy 80 {
+        /// Reads with a policy.
+        free fn load_policy<T: Scalar>(place: &T, policy: CachePolicy) -> T;
+    }
+    LoadNcPolicy 80 {
+        /// Reads as `load_nc` does, with a policy.
+        free fn load_nc_policy<T: Scalar>(place: &T, policy: CachePolicy) -> T;
+    }
+    StorePolicy 80 {
+        /// Writes with a policy.
+        free fn store_policy<T: Scalar>(place: &mut T, value: T, policy: CachePolicy);
+    }
+    LoadVecPolicy 80 {
+        /// Reads 2 elements with a policy.
+        free fn load_vec2_policy<T: Lane, I: Int>(memory: &[T], index: I, policy: CachePolicy) -> T::X2;
+        /// Reads 4 elements with a policy.
+        free fn load_vec4_policy<T: Lane, I: Int>(memory: &[T], index: I, policy: CachePolicy) -> T::X4;
+        /// Reads 8 elements with a policy.
+        free fn load_vec8_policy<T: Lane, I: Int>(memory: &[T], index: I, policy: CachePolicy) -> T::X8;
+        /// Reads 16 elements with a policy.
+        free fn load_vec16_policy<T: Lane, I: Int>(memory: &[T], index: I, policy: CachePolicy) -> T::X16;
+    }
+    LoadVecNcPolicy 80 {
+        /// Reads 2 elements as `load_nc` does, with a policy.
+        free fn load_vec2_nc_policy<T: Lane, I: Int>(memory: &[T], index: I, policy: CachePolicy) -> T::X2;
+        /// Reads 4 elements as `load_nc` does, with a policy.
+        free fn load_vec4_nc_policy<T: Lane, I: Int>(memory: &[T], index: I, policy: CachePolicy) -> T::X4;
+        /// Reads 8 elements as `load_nc` does, with a policy.
+        free fn load_vec8_nc_policy<T: Lane, I: Int>(memory: &[T], index: I, policy: CachePolicy) -> T::X8;
+        /// Reads 16 elements as `load_nc` does, with a policy.
+        free fn load_vec16_nc_policy<T: Lane, I: Int>(memory: &[T], index: I, policy: CachePolicy) -> T::X16;
+    }
+    StoreVecPolicy 80 {
+        /// Writes 2 elements with a policy.
+        free fn store_vec2_policy<T: Lane, I: Int>(memory: &mut [T], index: I, value: T::X2, policy: CachePolicy);
+        /// Writes 4 elements with a policy.
+        free fn store_vec4_policy<T: Lane, I: Int>(memory: &mut [T], index: I, value: T::X4, policy: CachePolicy);
+        /// Writes 8 elements with a policy.
+        free fn store_vec8_policy<T: Lane, I: Int>(memory: &mut [T], index: I, value: T::X8, policy: CachePolicy);
+        /// Writes 16 elements with a policy.
+        free fn store_vec16_policy<T: Lane, I: Int>(memory: &mut [T], index: I, value: T::X16, policy: CachePolicy);
+    }
+    LoadAhead128 75 {
+        /// Reads, and brings the 128 bytes around into the L2 cache.
+        free fn load_ahead_128<T: Scalar>(place: &T) -> T;
+    }
+    LoadAhead256 80 {
+        /// Reads, and brings the 256 bytes around into the L2 cache.
+        free fn load_ahead_256<T: Scalar>(place: &T) -> T;
+    }
+
     "Copies in the background"
     "`cp.async`: bytes from a slice to a shared array, past the registers. They arrive when the thread waits for their group; until then nobody may touch the destination, and other threads see them after a barrier behind the wait. The indices are multiples of the elements that one copy moves.";
 
@@ -627,6 +697,10 @@ intrinsics! {
         /// Begins to copy 16 bytes, or to write zeros.
         free fn cp_async_16_or_zero<T: Lane>(to: &mut T, from: &T, valid: bool);
     }
+    CpAsync16Policy 80 {
+        /// Begins to copy 16 bytes, with a policy.
+        free fn cp_async_16_policy<T: Lane>(to: &mut T, from: &T, policy: CachePolicy);
+    }
     CpAsyncCommit 80 {
         /// Closes a group: the copies that this thread has begun since the last one.
         free fn cp_async_commit();
@@ -637,7 +711,7 @@ intrinsics! {
     }
 
     "Matrices in registers"
-    "Fragments of matrices, spread over the lanes of a warp, and their product. A step along K is 32 bytes: 16 elements of `f16` and `bf16`, 8 of `f32` (multiplied as TF32, without the low 13 bits), 32 of `i8`, `u8`, `e4m3` and `e5m2` (which need sm_89); of `f64`, whose tiles are 8 by 8 by 4, it is 4 elements. Lane `l` holds of a `FragC` the elements `c[i]` in row `l / 4 + 8 * (i / 2)` and column `l % 4 * 2 + i % 2`. All lanes of the warp take part. In `ldmatrix` and `stmatrix` each lane gives the index where a row of 16 bytes begins, a multiple of 16 bytes; `tile` is a shared array.";
+    "Fragments of matrices, spread over the lanes of a warp, and their product. A step along K is 32 bytes: 16 elements of `f16` and `bf16`, 8 of `f32` (multiplied as TF32, without the low 13 bits), 32 of `i8`, `u8`, `e4m3` and `e5m2` (which need sm_89), 8 of `i4x8` and `u4x8`, which are 64 integers of 4 bits (machines from sm_90 on emulate their product); of `f64`, whose tiles are 8 by 8 by 4, it is 4 elements. Lane `l` holds of a `FragC` the elements `c[i]` in row `l / 4 + 8 * (i / 2)` and column `l % 4 * 2 + i % 2`. All lanes of the warp take part. In `ldmatrix` and `stmatrix` each lane gives the index where a row of 16 bytes begins, a multiple of 16 bytes; `tile` is a shared array.";
 
     LdmatrixA 75 {
         /// 16 rows of 32 bytes along K. Lane `l` gives row `l % 16`, its half `l / 16`.
@@ -779,6 +853,30 @@ intrinsics! {
         free fn fence_proxy_async();
     }
 
+    "Bulk copies"
+    "One thread begins to copy a piece of a slice, which the machine does by itself (`cp.async.bulk`). `count` is the number of elements; both places and all bytes together are multiples of 16 bytes. Copies from shared memory belong to the groups of tensor copies: `tma_commit`, `tma_wait`, and a `fence_proxy_async` between the writing of shared memory and the copy.";
+
+    BulkLoad 90 {
+        /// Begins to copy to shared memory; `barrier` counts the bytes.
+        free fn bulk_load<T: Lane, B: U64Only>(to: &mut T, from: &T, count: u32, barrier: &mut B);
+    }
+    BulkLoadPolicy 90 {
+        /// The same with a policy.
+        free fn bulk_load_policy<T: Lane, B: U64Only>(to: &mut T, from: &T, count: u32, barrier: &mut B, policy: CachePolicy);
+    }
+    BulkStore 90 {
+        /// Begins to copy from shared memory, in the group that `tma_commit` closes.
+        free fn bulk_store<T: Lane>(to: &mut T, from: &T, count: u32);
+    }
+    BulkReduceAdd 90 {
+        /// Begins to add elements of shared memory to those of a slice, each atomically.
+        free fn bulk_reduce_add<T: AtomicAdd>(to: &mut T, from: &T, count: u32);
+    }
+    BulkPrefetch 90 {
+        /// Begins to fetch elements into the L2 cache.
+        free fn bulk_prefetch<T: Lane>(from: &T, count: u32);
+    }
+
     "Tensor copies"
     "The tensor memory accelerator: one thread begins to copy a whole box of a tensor. `at` is the element where the box begins, the innermost coordinate first, and may be outside of the tensor; what the box has outside is zero, and is not written. In shared memory a box begins at a multiple of 128 bytes, of 1024 if it is swizzled over 128 bytes. A box must fit the array, which only the simulator checks.";
 
@@ -791,9 +889,21 @@ intrinsics! {
         /// counted by the barrier at the same place there.
         free fn tma_load_multicast<T: Lane, B: U64Only>(to: &mut T, map: &TensorMap<T, _>, at: [i32; R], barrier: &mut B, blocks: u32);
     }
+    TmaLoadPolicy 90 {
+        /// `tma_load` with a policy.
+        free fn tma_load_policy<T: Lane, B: U64Only>(to: &mut T, map: &TensorMap<T, _>, at: [i32; R], barrier: &mut B, policy: CachePolicy);
+    }
+    TmaLoadMulticastPolicy 90 {
+        /// `tma_load_multicast` with a policy.
+        free fn tma_load_multicast_policy<T: Lane, B: U64Only>(to: &mut T, map: &TensorMap<T, _>, at: [i32; R], barrier: &mut B, blocks: u32, policy: CachePolicy);
+    }
     TmaStore 90 {
         /// Begins to copy a box from shared memory, in the group that `tma_commit` closes.
         free fn tma_store<T: Lane>(map: &mut TensorMap<T, _>, at: [i32; R], from: &T);
+    }
+    TmaStorePolicy 90 {
+        /// `tma_store` with a policy.
+        free fn tma_store_policy<T: Lane>(map: &mut TensorMap<T, _>, at: [i32; R], from: &T, policy: CachePolicy);
     }
     TmaReduceAdd 90 {
         /// Begins to add a box from shared memory to the tensor, element by element and atomically.
@@ -898,6 +1008,22 @@ intrinsics! {
     SetmaxnregDec 90 {
         /// Gives registers back: each thread of the warpgroup keeps this many, a constant.
         free fn setmaxnreg_dec(registers: u32);
+    }
+
+    "Shared memory of a cluster"
+    "The element at the same place in the shared memory of block `rank` of the cluster. All blocks must run when one reaches into another and must not have ended: `cluster_sync` stands at the begin and at the end.";
+
+    ClusterLoad 90 {
+        /// Reads an element of another block.
+        free fn cluster_load<T: Scalar>(place: &T, rank: u32) -> T;
+    }
+    ClusterStore 90 {
+        /// Writes an element of another block.
+        free fn cluster_store<T: Scalar>(place: &mut T, rank: u32, value: T);
+    }
+    ClusterAtomicAdd 90 {
+        /// Adds to an element of another block, atomically in the cluster; gives the value before.
+        free fn cluster_atomic_add<T: Int32>(place: &mut T, rank: u32, value: T) -> T;
     }
 
     "Bits and bytes"
@@ -1223,11 +1349,11 @@ intrinsics! {
     }
     ToBits 50 {
         /// The bits, as an unsigned integer; of a pair, the low half's are the low ones.
-        method fn to_bits<T: RealOrPair>(x: T) -> T::Bits;
+        method fn to_bits<T: HasBits>(x: T) -> T::Bits;
     }
     FromBits 50 {
         /// The float of these bits.
-        assoc fn from_bits<T: RealOrPair>(bits: T::Bits) -> T;
+        assoc fn from_bits<T: HasBits>(bits: T::Bits) -> T;
     }
     ToF32 50 {
         /// The same number.

@@ -111,7 +111,9 @@ impl Lower<'_> {
             | Scalar::F32
             | Scalar::F64
             | Scalar::F16x2
-            | Scalar::Bf16x2 => return reg.into(),
+            | Scalar::Bf16x2
+            | Scalar::I4x8
+            | Scalar::U4x8 => return reg.into(),
         };
         self.pure(PtxTy::B16, |d| op::cvt(None, cvt.0, d, cvt.1, reg)).into()
     }
@@ -340,7 +342,12 @@ impl Lower<'_> {
     pub(crate) fn compare_reg(&mut self, binop: BinOp, ty: Scalar, a: Operand, b: Operand) -> Reg {
         match ty {
             Scalar::Bool => self.compare_bool(binop, a, b),
-            Scalar::E4m3 | Scalar::E5m2 | Scalar::F16x2 | Scalar::Bf16x2 => {
+            Scalar::E4m3
+            | Scalar::E5m2
+            | Scalar::F16x2
+            | Scalar::Bf16x2
+            | Scalar::I4x8
+            | Scalar::U4x8 => {
                 unreachable!("`infer` lets nobody compare {ty}")
             }
             Scalar::Bf16 => {

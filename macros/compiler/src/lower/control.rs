@@ -150,7 +150,7 @@ impl Lower<'_> {
             ([], Some(tail)) => tail,
             ([stmt], None) => match &stmt.kind {
                 StmtKind::Expr(expr) => expr,
-                StmtKind::Let { .. } => return None,
+                StmtKind::Let { .. } | StmtKind::View(_) => return None,
             },
             _ => return None,
         };

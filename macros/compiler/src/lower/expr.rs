@@ -129,6 +129,7 @@ impl Lower<'_> {
         self.loc(stmt.span);
         match &stmt.kind {
             StmtKind::Let { local, init } => self.declare(*local, init.as_ref()),
+            StmtKind::View(view) => self.check_view(*view, stmt.span),
             StmtKind::Expr(expr) => {
                 self.expr(expr);
             }

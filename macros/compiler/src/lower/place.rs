@@ -3,14 +3,16 @@
 use firesteel_ptx::ir::Reg;
 use firesteel_ptx::modifier::{Cmp, Space};
 use firesteel_ptx::operand::{Addr, Def, Special};
-use firesteel_ptx::ty::{CompareTy, CvtTy, IntTy, MemTy, Ty as PtxTy, WideTy};
+use firesteel_ptx::ty::{CompareTy, CvtTy, IntTy, LogicTy, MemTy, Ty as PtxTy, WideTy};
 
 use super::emit::{unless, when};
 use super::expr::scalar_of;
 use super::number::{Fact, RESULT};
 use super::val::{Address, constant, mem_ty, reg_ty};
 use super::{Lower, Operand, SiteKind, op};
-use crate::hir::{Expr, Memory, ParamKind, Place, Root, Scalar, SpanRange};
+use crate::hir::{
+    self, BinOp, Expr, Memory, ParamId, ParamKind, Place, Root, Scalar, SharedId, SpanRange, ViewId,
+};
 
 impl Lower<'_> {
     /// The address of an element of memory, its index checked.
@@ -37,10 +39,35 @@ impl Lower<'_> {
         let (operand, ty) = self.index_word(operand, ty);
         self.check_index(memory, &operand, ty, count, span);
         let elem = self.elem_of(memory);
-        let (space, addr) = match memory {
-            Memory::Slice(_) => (Space::Global, self.global_address(memory, operand, ty)),
-            Memory::Shared(_) => (Space::Shared, self.shared_address(memory, operand, ty)),
-        };
+        let (space, addr) = self.address(memory, operand, ty);
+        Address { space, addr, elem }
+    }
+
+    /// The address of `count` neighbouring elements, none of them outside of the memory.
+    pub(crate) fn element_range(
+        &mut self,
+        (memory, index): (Memory, &Expr),
+        count: &Operand,
+        span: SpanRange,
+    ) -> Address {
+        let (operand, ty) = (self.scalar(index), scalar_of(&index.ty));
+        self.loc(span);
+        let (operand, ty) = self.index_word(operand, ty);
+        if self.is_checked() && self.is_reachable() {
+            let len = self.len(memory);
+            let fault = self.bounds_fault(memory, (operand.clone(), ty), span);
+            let [at, len] = [(operand.clone(), ty), (len, Scalar::Usize)]
+                .map(|(it, ty)| self.convert(it, ty, Scalar::U64));
+            // A negative index is a large one.
+            let outside = self.compare_reg(BinOp::Gt, Scalar::U64, at.clone(), len.clone());
+            self.jump_if(when(outside), fault);
+            let left = self.binary(BinOp::Sub, Scalar::U64, len, (at, Scalar::U64), span);
+            let count = self.convert(count.clone(), Scalar::U32, Scalar::U64);
+            let outside = self.compare_reg(BinOp::Gt, Scalar::U64, count, left);
+            self.jump_if(when(outside), fault);
+        }
+        let elem = self.elem_of(memory);
+        let (space, addr) = self.address(memory, operand, ty);
         Address { space, addr, elem }
     }
 
@@ -63,11 +90,44 @@ impl Lower<'_> {
             self.place(skip);
         }
         let elem = self.elem_of(memory);
-        let (space, addr) = match memory {
-            Memory::Slice(_) => (Space::Global, self.global_address(memory, operand, ty)),
-            Memory::Shared(_) => (Space::Shared, self.shared_address(memory, operand, ty)),
-        };
+        let (space, addr) = self.address(memory, operand, ty);
         Address { space, addr, elem }
+    }
+
+    fn address(&mut self, memory: Memory, index: Operand, ty: Scalar) -> (Space, Addr) {
+        match self.root(memory) {
+            Memory::Slice(param) => (Space::Global, self.global_address(memory, param, index, ty)),
+            Memory::Shared(shared) => {
+                (Space::Shared, self.shared_address(memory, shared, index, ty))
+            }
+            Memory::View(_) => unreachable!("the root of a view is none"),
+        }
+    }
+
+    fn root(&self, memory: Memory) -> Memory {
+        hir::root_of(&self.kernel.views, memory)
+    }
+
+    /// A slice must begin where an element of its view may begin. Shared arrays always do.
+    pub(crate) fn check_view(&mut self, view: ViewId, span: SpanRange) {
+        let (elem, root) = (self.kernel.views[view.0].elem, self.root(Memory::View(view)));
+        let Memory::Slice(param) = root else { return };
+        if !self.is_checked() || !self.is_reachable() || elem.bytes() <= self.elem_of(root).bytes()
+        {
+            return;
+        }
+        let message = format!(
+            "`{}` begins at no multiple of the {} bytes of `{elem}`",
+            self.memory_name(root),
+            elem.bytes()
+        );
+        let fault = self.fault(span, SiteKind::Assert { message });
+        let name = self.names[param.0].clone();
+        let base = self.param(&name, Scalar::U64);
+        let (logic, low) = (LogicTy::B64, Operand::Int(i64::from(elem.bytes() - 1)));
+        let low = self.pure(PtxTy::B64, |d| op::and(logic, d, base, low));
+        let off = self.compare_reg(BinOp::Ne, Scalar::U64, low.into(), Operand::Int(0));
+        self.jump_if(when(off), fault);
     }
 
     /// The type of the elements.
@@ -80,6 +140,7 @@ impl Lower<'_> {
                 }
             },
             Memory::Shared(shared) => self.kernel.shared[shared.0].elem,
+            Memory::View(view) => self.kernel.views[view.0].elem,
         }
     }
 
@@ -185,6 +246,7 @@ impl Lower<'_> {
         match memory {
             Memory::Slice(param) => self.kernel.signature.params[param.0].name.to_string(),
             Memory::Shared(shared) => self.kernel.shared[shared.0].name.clone(),
+            Memory::View(view) => self.kernel.views[view.0].name.clone(),
         }
     }
 
@@ -214,7 +276,7 @@ impl Lower<'_> {
                 let cut = self.hoisted(PtxTy::B64, min);
                 self.hoisted(PtxTy::B32, |d| op::cvt(None, CvtTy::U32, d, CvtTy::U64, cut)).into()
             }
-            Memory::Shared(_) => {
+            Memory::Shared(_) | Memory::View(_) => {
                 let cut = self.pure(PtxTy::B64, min);
                 self.pure(PtxTy::B32, |d| op::cvt(None, CvtTy::U32, d, CvtTy::U64, cut)).into()
             }
@@ -223,27 +285,28 @@ impl Lower<'_> {
 
     /// The length of a static array.
     fn static_len(&self, memory: Memory) -> Option<u32> {
-        match memory {
-            Memory::Slice(_) => None,
-            Memory::Shared(shared) => self.kernel.shared[shared.0].len,
-        }
+        hir::static_len(&self.kernel.shared, &self.kernel.views, memory)
     }
 
     /// The length in elements, a `usize`.
     pub(crate) fn len(&mut self, memory: Memory) -> Operand {
-        match memory {
+        let root = self.root(memory);
+        let shift = |bytes: u32| i64::from(bytes.trailing_zeros());
+        match root {
             Memory::Slice(param) => {
                 let name = super::entry::len_name(&self.names[param.0]);
-                self.param(&name, Scalar::Usize).into()
+                let len = self.param(&name, Scalar::Usize).into();
+                let more = shift(self.elem_of(root).bytes()) - shift(self.elem_of(memory).bytes());
+                self.scale(len, Scalar::Usize, more)
             }
+            Memory::View(_) => unreachable!("the root of a view is none"),
             Memory::Shared(_) => match self.static_len(memory) {
                 Some(len) => Operand::Int(i64::from(len)),
                 None => {
                     let bytes = self.special(Special::DynamicSmemSize);
                     let bytes = self.without_reserved(bytes);
                     let wide = self.convert(bytes, Scalar::U32, Scalar::Usize);
-                    let shift = i64::from(self.elem_of(memory).bytes().trailing_zeros());
-                    self.scale(wide, Scalar::Usize, -shift)
+                    self.scale(wide, Scalar::Usize, -shift(self.elem_of(memory).bytes()))
                 }
             },
         }
@@ -283,10 +346,13 @@ impl Lower<'_> {
     }
 
     /// `base + index * size` in global memory, in 64 bits.
-    fn global_address(&mut self, memory: Memory, index: Operand, ty: Scalar) -> Addr {
-        let Memory::Slice(param) = memory else {
-            unreachable!("shared arrays have 32-bit addresses");
-        };
+    fn global_address(
+        &mut self,
+        memory: Memory,
+        param: ParamId,
+        index: Operand,
+        ty: Scalar,
+    ) -> Addr {
         let bytes = i64::from(self.elem_of(memory).bytes());
         let name = self.names[param.0].clone();
         let generic = self.param(&name, Scalar::U64);
@@ -327,10 +393,13 @@ impl Lower<'_> {
     }
 
     /// `array + index * size` in shared memory, in 32 bits.
-    fn shared_address(&mut self, memory: Memory, index: Operand, ty: Scalar) -> Addr {
-        let Memory::Shared(shared) = memory else {
-            unreachable!("slices have 64-bit addresses");
-        };
+    fn shared_address(
+        &mut self,
+        memory: Memory,
+        shared: SharedId,
+        index: Operand,
+        ty: Scalar,
+    ) -> Addr {
         let (name, start) = (self.shared_names[shared.0].clone(), self.shared_offsets[shared.0]);
         let bytes = i64::from(self.elem_of(memory).bytes());
         if let Some(value) = constant(&index, ty)

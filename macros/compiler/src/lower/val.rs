@@ -104,7 +104,12 @@ pub(crate) const fn reg_ty(ty: Scalar) -> PtxTy {
         | Scalar::U16
         | Scalar::F16
         | Scalar::Bf16 => PtxTy::B16,
-        Scalar::I32 | Scalar::U32 | Scalar::F16x2 | Scalar::Bf16x2 => PtxTy::B32,
+        Scalar::I32
+        | Scalar::U32
+        | Scalar::F16x2
+        | Scalar::Bf16x2
+        | Scalar::I4x8
+        | Scalar::U4x8 => PtxTy::B32,
         Scalar::I64 | Scalar::U64 | Scalar::Isize | Scalar::Usize => PtxTy::B64,
         Scalar::F32 => PtxTy::F32,
         Scalar::F64 => PtxTy::F64,
@@ -128,7 +133,9 @@ pub(crate) fn int_ty(ty: Scalar) -> IntTy {
         | Scalar::F32
         | Scalar::F64
         | Scalar::F16x2
-        | Scalar::Bf16x2 => {
+        | Scalar::Bf16x2
+        | Scalar::I4x8
+        | Scalar::U4x8 => {
             unreachable!("`infer` does integer arithmetic on integers, not on {ty}")
         }
     }
@@ -155,7 +162,9 @@ pub(crate) fn float_ty(ty: Scalar) -> FloatTy {
         | Scalar::U64
         | Scalar::Usize
         | Scalar::E4m3
-        | Scalar::E5m2 => unreachable!("`infer` does float arithmetic on floats, not on {ty}"),
+        | Scalar::E5m2
+        | Scalar::I4x8
+        | Scalar::U4x8 => unreachable!("`infer` does float arithmetic on floats, not on {ty}"),
     }
 }
 
@@ -203,7 +212,7 @@ pub(crate) const fn mem_ty(ty: Scalar) -> MemTy {
         Scalar::I16 => MemTy::S16,
         Scalar::U16 => MemTy::U16,
         Scalar::F16 | Scalar::Bf16 => MemTy::B16,
-        Scalar::F16x2 | Scalar::Bf16x2 => MemTy::B32,
+        Scalar::F16x2 | Scalar::Bf16x2 | Scalar::I4x8 | Scalar::U4x8 => MemTy::B32,
         Scalar::I32 => MemTy::S32,
         Scalar::U32 => MemTy::U32,
         Scalar::I64 | Scalar::Isize => MemTy::S64,
@@ -228,7 +237,13 @@ pub(crate) const fn cvt_ty(ty: Scalar) -> Option<CvtTy> {
         Scalar::F16 => Some(CvtTy::F16),
         Scalar::F32 => Some(CvtTy::F32),
         Scalar::F64 => Some(CvtTy::F64),
-        Scalar::Bf16 | Scalar::E4m3 | Scalar::E5m2 | Scalar::F16x2 | Scalar::Bf16x2 => None,
+        Scalar::Bf16
+        | Scalar::E4m3
+        | Scalar::E5m2
+        | Scalar::F16x2
+        | Scalar::Bf16x2
+        | Scalar::I4x8
+        | Scalar::U4x8 => None,
     }
 }
 
@@ -242,7 +257,9 @@ pub(crate) fn immediate(value: Value) -> Operand {
         | Scalar::F16
         | Scalar::Bf16
         | Scalar::F16x2
-        | Scalar::Bf16x2 => Operand::Int(value.bits() as i64),
+        | Scalar::Bf16x2
+        | Scalar::I4x8
+        | Scalar::U4x8 => Operand::Int(value.bits() as i64),
         Scalar::Bool
         | Scalar::I8
         | Scalar::I16

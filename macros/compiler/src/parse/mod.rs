@@ -19,6 +19,7 @@ mod scope;
 mod stmt;
 mod structs;
 mod ty;
+mod view;
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -27,7 +28,7 @@ use proc_macro2::TokenStream;
 
 use crate::ast::{
     Ast, Block, ConstDecl, ConstId, Expr, ExprKind, LocalDecl, NodeId, SharedDecl, Stmt,
-    StructDecl, StructId, TyExpr, TyExprKind, TypeDecl,
+    StructDecl, StructId, TyExpr, TyExprKind, TypeDecl, ViewDecl,
 };
 use crate::diag::{Code, Diag, Diags};
 use crate::hir::{LocalId, LoopId, Options, Param, Signature};
@@ -188,6 +189,7 @@ struct Parser<'a, 'b> {
     scopes: Scopes,
     locals: Vec<LocalDecl>,
     shared: Vec<SharedDecl>,
+    views: Vec<ViewDecl>,
     consts: Vec<ConstDecl>,
     types: Vec<TypeDecl>,
     n_loops: usize,
@@ -213,6 +215,7 @@ impl<'a, 'b> Parser<'a, 'b> {
             scopes: Scopes::new(),
             locals: Vec::new(),
             shared: Vec::new(),
+            views: Vec::new(),
             consts: Vec::new(),
             types: Vec::new(),
             n_loops: 0,
@@ -231,6 +234,7 @@ impl<'a, 'b> Parser<'a, 'b> {
             structs: self.structs,
             locals: self.locals,
             shared: self.shared,
+            views: self.views,
             consts: self.consts,
             types: self.types,
             n_loops: self.n_loops,

@@ -6,6 +6,7 @@ use syn::{GenericArgument, PathArguments};
 use super::Parser;
 use super::scope::Def;
 use super::ty::vector;
+use super::view::CAST_SLICE;
 use crate::ast::{Call, ConstId, Expr, ExprKind, Generic, TyExpr, TyExprKind};
 use crate::diag::{Code, nearest};
 use crate::fragment::FragmentKind;
@@ -401,6 +402,11 @@ impl Parser<'_, '_> {
                 let written = names.join("::");
                 let message = format!("`{written}` takes one value");
                 self.error(Code::WrongArity, span, message, format!("write `{written}(x)`"));
+                self.node(ExprKind::Error(args), span)
+            }
+            None if names == [CAST_SLICE] => {
+                let message = "a view is the value of a `let`";
+                self.error(Code::BadArgument, span, message, super::view::HELP);
                 self.node(ExprKind::Error(args), span)
             }
             None if self.is_device_path(names) => self.device_call(path, args, span),

@@ -103,6 +103,11 @@ impl Parser<'_, '_> {
         {
             return self.shared_let(pat, ty, mac, span);
         }
+        if let Some(init) = &local.init
+            && let Some(call) = super::view::view_call(&init.expr)
+        {
+            return self.view_let(pat, ty, call, span);
+        }
         // The value does not see the names that it is given to.
         let ty = ty.map(|ty| self.ty(ty));
         let init = local.init.as_ref().map(|init| self.expr(&init.expr));

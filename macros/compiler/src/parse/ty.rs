@@ -68,7 +68,10 @@ impl Parser<'_, '_> {
         let plain = path.qself.is_none()
             && segments.iter().all(|segment| segment.arguments.is_none())
             && (segments.len() == 1
-                || matches!(name.as_str(), "f16" | "bf16" | "e4m3" | "e5m2" | "f16x2" | "bf16x2"));
+                || matches!(
+                    name.as_str(),
+                    "f16" | "bf16" | "e4m3" | "e5m2" | "f16x2" | "bf16x2" | "i4x8" | "u4x8"
+                ));
         if plain
             && let Some(last) = segments.last()
             && let Some(kind) = self.scalar_named(&last.ident)
@@ -107,6 +110,14 @@ impl Parser<'_, '_> {
         written: &syn::PathSegment,
     ) -> Option<TyExprKind> {
         let span = SpanRange::of(written);
+        if kind == FragmentKind::CachePolicy {
+            let word = TyExpr { kind: TyExprKind::Scalar(Scalar::U64), span };
+            let plain = written.arguments.is_none();
+            return match plain {
+                true => Some(TyExprKind::Fragment(kind, Box::new(word), None)),
+                false => self.bad_fragment(kind, span),
+            };
+        }
         let args: Vec<_> = match &written.arguments {
             PathArguments::AngleBracketed(args) => args.args.iter().collect(),
             PathArguments::None | PathArguments::Parenthesized(_) => Vec::new(),
@@ -152,6 +163,7 @@ impl Parser<'_, '_> {
         let name = kind.name();
         let (what, help) = match kind {
             FragmentKind::WarpgroupC => ("the type of an element and columns", "<f32, 128>"),
+            FragmentKind::CachePolicy => ("nothing", ""),
             _ => ("the type of an element", "<bf16>"),
         };
         let message = format!("`{name}` takes {what}");

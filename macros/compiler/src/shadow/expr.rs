@@ -53,7 +53,7 @@ impl Shadow<'_> {
             // What is not computed with is no `Number`, and has them itself.
             "ZERO" | "ONE" | "from_f32"
                 if matches!(ty.kind, TyExprKind::Scalar(scalar)
-                    if scalar.is_narrow() || scalar.is_pair()) =>
+                    if scalar.is_narrow() || scalar.is_packed()) =>
             {
                 return of_short(path);
             }

@@ -25,7 +25,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::GenericParam;
 
 use crate::ast::{Ast, Expr, ExprKind, InlineParam, Stmt, TyExprKind};
-use crate::hir::{ParamKind, SpanRange, Ty};
+use crate::hir::{Fragment, FragmentKind, ParamKind, SpanRange, Ty};
 use crate::infer::Facts;
 use crate::value::Scalar;
 
@@ -275,6 +275,9 @@ fn written(ty: &Ty, span: Span) -> TokenStream {
         Ty::Vector(vector) => {
             let name = format_ident!("{vector}", span = span);
             quote_spanned!(span=> ::firesteel::dsl::#name)
+        }
+        Ty::Fragment(Fragment { kind: FragmentKind::CachePolicy, .. }) => {
+            quote_spanned!(span=> ::firesteel::dsl::CachePolicy)
         }
         Ty::Fragment(fragment) => {
             let name = Ident::new(fragment.kind.name(), span);

@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 
 use super::{Shadow, scalar, written};
 use crate::ast::{Block, Let, Member, Pat, PatKind, Stmt, TyExpr, TyExprKind};
-use crate::hir::{SharedId, Ty};
+use crate::hir::{FragmentKind, SharedId, Ty, ViewId};
 use crate::value::Scalar;
 
 impl Shadow<'_> {
@@ -33,6 +33,9 @@ impl Shadow<'_> {
             // Stable Rust has no such type; what it is follows from the value.
             TyExprKind::Fragment(_, _, Some(cols)) if self.is_computed(*cols) => {
                 quote_spanned!(span=> _)
+            }
+            TyExprKind::Fragment(FragmentKind::CachePolicy, ..) => {
+                quote_spanned!(span=> ::firesteel::dsl::CachePolicy)
             }
             TyExprKind::Fragment(kind, elem, cols) => {
                 let name = proc_macro2::Ident::new(kind.name(), span);
@@ -66,6 +69,7 @@ impl Shadow<'_> {
         match stmt {
             Stmt::Let(it) => self.let_stmt(it),
             Stmt::Shared(id, _) => self.shared(*id),
+            Stmt::View(id, _) => self.view(*id),
             Stmt::Expr(expr, semi) => {
                 let semi = semi.then(|| quote_spanned!(expr.span.end=> ;));
                 let expr = self.expr(expr);
@@ -100,6 +104,13 @@ impl Shadow<'_> {
             Ty::Never => Ty::Error,
             ty => ty.clone(),
         }
+    }
+
+    fn view(&self, id: ViewId) -> TokenStream {
+        let decl = &self.ast.views[id.0];
+        let (name, of, span) = (&decl.ident, &decl.of_ident, decl.span.start);
+        let elem = self.ty(&decl.elem);
+        quote_spanned!(span=> let #name = ::firesteel::dsl::cast_slice::<#elem>(#of);)
     }
 
     fn shared(&self, id: SharedId) -> TokenStream {
@@ -174,6 +185,6 @@ impl Shadow<'_> {
 
     /// Whether the type is one of the short floats, which Rust does not know.
     pub(super) fn is_short(ty: Scalar) -> bool {
-        ty.is_real() && ty.bits() < 32 || ty.is_pair()
+        ty.is_real() && ty.bits() < 32 || ty.is_packed()
     }
 }

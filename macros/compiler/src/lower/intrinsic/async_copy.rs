@@ -1,11 +1,13 @@
 //! Copies from global to shared memory in the background.
 
+use firesteel_ptx::ir::Reg;
 use firesteel_ptx::isa::{CpAsync, CpAsyncCommit, CpAsyncWait};
 use firesteel_ptx::modifier::{CpCache, SharedGlobal};
 use firesteel_ptx::operand::Use;
 
 use super::super::val::Address;
 use super::super::{Lower, Operand, Val};
+use super::memory::hinted;
 use crate::hir::{Arg, Call, Expr, Memory, Op, Place, Root, Scalar, SpanRange, Ty};
 
 impl Lower<'_> {
@@ -19,6 +21,7 @@ impl Lower<'_> {
             Op::CpAsync4 => self.copy(call, 4, span),
             Op::CpAsync8 => self.copy(call, 8, span),
             Op::CpAsync16 => self.copy(call, 16, span),
+            Op::CpAsync16Policy => self.copy(call, 16, span),
             Op::CpAsync4Or0 => self.copy_or_zero(call, 4, span),
             Op::CpAsync8Or0 => self.copy_or_zero(call, 8, span),
             Op::CpAsync16Or0 => self.copy_or_zero(call, 16, span),
@@ -34,7 +37,11 @@ impl Lower<'_> {
             self.check_alignment(&at, count, span);
             at
         });
-        self.emit_copy(&to, &from, bytes, None);
+        let mut args = self.operands_of(call);
+        let policy = (!args.is_empty()).then(|| self.policy_of(&mut args));
+        // A policy stands behind the number of bytes that are read.
+        let source = policy.map(|_| Operand::Int(i64::from(bytes)));
+        self.emit_copy(&to, &from, (bytes, source), policy);
     }
 
     fn copy_or_zero(&mut self, call: &Call, bytes: u32, span: SpanRange) {
@@ -47,20 +54,28 @@ impl Lower<'_> {
         let from = self.element_where(valid, from, count, span);
         let (all, none) = (Operand::Int(i64::from(bytes)), Operand::Int(0));
         let source = self.select(Scalar::U32, valid.into(), all, none);
-        self.emit_copy(&to, &from, bytes, Some(source));
+        self.emit_copy(&to, &from, (bytes, Some(source)), None);
     }
 
-    fn emit_copy(&mut self, to: &Address, from: &Address, bytes: u32, source: Option<Operand>) {
+    fn emit_copy(
+        &mut self,
+        to: &Address,
+        from: &Address,
+        (bytes, source): (u32, Option<Operand>),
+        policy: Option<Reg>,
+    ) {
+        let (hint, policy) = hinted(policy);
         let cache = if bytes == 16 { CpCache::Cg } else { CpCache::Ca };
         self.emit(CpAsync {
             cache,
             route: SharedGlobal::Shared,
-            hint: None,
+            hint,
             prefetch: None,
             to: to.addr.clone(),
             from: from.addr.clone(),
             bytes: Use(Operand::Int(i64::from(bytes))),
             source: source.map(Use),
+            policy,
         });
     }
 }

@@ -207,6 +207,8 @@ fn mma_types(elem: Scalar) -> (MmaShape, MmaTy, MmaAccTy) {
         Scalar::F64 => (MmaShape::M8n8k4, MmaTy::F64, MmaAccTy::F64),
         Scalar::I8 => (MmaShape::M16n8k32, MmaTy::S8, MmaAccTy::S32),
         Scalar::U8 => (MmaShape::M16n8k32, MmaTy::U8, MmaAccTy::S32),
+        Scalar::I4x8 => (MmaShape::M16n8k64, MmaTy::S4, MmaAccTy::S32),
+        Scalar::U4x8 => (MmaShape::M16n8k64, MmaTy::U4, MmaAccTy::S32),
         other => unreachable!("`infer` lets nobody multiply matrices of {other}"),
     }
 }

@@ -7,6 +7,7 @@
 mod async_copy;
 mod atomic;
 mod bits;
+mod bulk;
 mod clock;
 mod cluster;
 mod dot;
@@ -20,6 +21,7 @@ mod memory;
 mod number;
 mod pair;
 mod reduce;
+mod remote;
 mod sync;
 mod tma;
 mod vector;
@@ -119,6 +121,11 @@ impl Lower<'_> {
             | Op::StoreCs
             | Op::StoreWt
             | Op::StoreStream
+            | Op::LoadPolicy
+            | Op::LoadNcPolicy
+            | Op::StorePolicy
+            | Op::LoadAhead128
+            | Op::LoadAhead256
             | Op::PrefetchL1
             | Op::PrefetchL2 => self.memory(call, ty, span),
             Op::PrefetchTensorMap => self.prefetch_tensor_map(call),
@@ -127,10 +134,24 @@ impl Lower<'_> {
             | Op::LoadVecCs
             | Op::LoadVecStream
             | Op::StoreVec
-            | Op::StoreVecCs => self.vector(call, ty, span),
+            | Op::StoreVecCs
+            | Op::LoadVecPolicy
+            | Op::LoadVecNcPolicy
+            | Op::StoreVecPolicy => self.vector(call, ty, span),
+            Op::PolicyEvictFirst
+            | Op::PolicyEvictLast
+            | Op::PolicyEvictNormal
+            | Op::PolicyEvictUnchanged => self.cache_policy(call),
+            Op::BulkLoad
+            | Op::BulkLoadPolicy
+            | Op::BulkStore
+            | Op::BulkReduceAdd
+            | Op::BulkPrefetch => self.bulk(call, span),
+            Op::ClusterLoad | Op::ClusterStore | Op::ClusterAtomicAdd => self.remote(call),
             Op::CpAsync4
             | Op::CpAsync8
             | Op::CpAsync16
+            | Op::CpAsync16Policy
             | Op::CpAsync4Or0
             | Op::CpAsync8Or0
             | Op::CpAsync16Or0
@@ -149,7 +170,10 @@ impl Lower<'_> {
             | Op::FenceProxyAsync => self.mbarrier(call, ty, span),
             Op::TmaLoad
             | Op::TmaLoadMulticast
+            | Op::TmaLoadPolicy
+            | Op::TmaLoadMulticastPolicy
             | Op::TmaStore
+            | Op::TmaStorePolicy
             | Op::TmaReduceAdd
             | Op::TmaPrefetch
             | Op::TmaCommit

@@ -58,7 +58,9 @@ impl Lower<'_> {
             | Scalar::E4m3
             | Scalar::E5m2
             | Scalar::F16x2
-            | Scalar::Bf16x2 => {
+            | Scalar::Bf16x2
+            | Scalar::I4x8
+            | Scalar::U4x8 => {
                 unreachable!("the table gives signed numbers alone, not {ty}")
             }
         }
@@ -92,7 +94,12 @@ impl Lower<'_> {
             | Scalar::U32
             | Scalar::U64
             | Scalar::Usize => self.int_min_max(ty, max, a, b),
-            Scalar::E4m3 | Scalar::E5m2 | Scalar::F16x2 | Scalar::Bf16x2 => {
+            Scalar::E4m3
+            | Scalar::E5m2
+            | Scalar::F16x2
+            | Scalar::Bf16x2
+            | Scalar::I4x8
+            | Scalar::U4x8 => {
                 unreachable!("{ty} is no number of the table")
             }
         }

@@ -5,14 +5,15 @@ use firesteel_ptx::isa::{
     CpAsyncBulkTensorPrefetch, CpAsyncBulkTensorStore, CpAsyncBulkWait, CpReduceAsyncBulkTensor,
 };
 use firesteel_ptx::modifier::{
-    BulkGroup, BulkOp, BulkPrefetchRoute, BulkRoute, BulkStoreRoute, CompleteTx, Multicast,
-    ReadOnly, TensorDim,
+    BulkGroup, BulkOp, BulkPrefetchRoute, BulkRoute, BulkStoreRoute, CacheHint, CompleteTx,
+    Multicast, ReadOnly, TensorDim,
 };
 use firesteel_ptx::operand::{TensorAddr, Use};
 
 use super::super::val::Address;
 use super::super::{Lower, Operand, Val};
 use super::async_copy::element;
+use super::memory::hinted;
 use crate::hir::{Arg, Call, Op, Scalar, SpanRange, Ty};
 
 impl Lower<'_> {
@@ -21,9 +22,11 @@ impl Lower<'_> {
             Op::TmaCommit => self.emit(CpAsyncBulkCommit {}),
             Op::TmaWait => self.tma_wait(call, None),
             Op::TmaWaitRead => self.tma_wait(call, Some(ReadOnly::Read)),
-            Op::TmaLoad => self.tma_load(call, span),
-            Op::TmaLoadMulticast => self.tma_load_multicast(call, span),
-            Op::TmaStore => self.tma_store(call, span),
+            Op::TmaLoad | Op::TmaLoadPolicy => self.tma_load(call, span),
+            Op::TmaLoadMulticast | Op::TmaLoadMulticastPolicy => {
+                self.tma_load_multicast(call, span);
+            }
+            Op::TmaStore | Op::TmaStorePolicy => self.tma_store(call, span),
             Op::TmaReduceAdd => self.tma_reduce(call, span),
             Op::TmaPrefetch => self.tma_prefetch(call),
             other => unreachable!("`{other:?}` copies no box"),
@@ -53,24 +56,37 @@ impl Lower<'_> {
         (dim, TensorAddr { map, coords }, values.map(|val| val.one()).collect())
     }
 
+    /// The policy of a call that has one, the last of its other arguments.
+    fn tensor_policy(
+        &mut self,
+        call: &Call,
+        others: &mut Vec<Operand>,
+    ) -> (Option<CacheHint>, Option<Use>) {
+        let has_one =
+            matches!(call.op, Op::TmaLoadPolicy | Op::TmaLoadMulticastPolicy | Op::TmaStorePolicy);
+        hinted(has_one.then(|| self.policy_of(others)))
+    }
+
     fn tma_load(&mut self, call: &Call, span: SpanRange) {
-        let (dim, from, _) = self.tensor_box(call);
+        let (dim, from, mut others) = self.tensor_box(call);
+        let (hint, policy) = self.tensor_policy(call, &mut others);
         let [to, barrier] = two(self.shared_elements(call, span));
         self.emit(CpAsyncBulkTensorLoad {
             dim,
             route: BulkRoute::Cluster,
             mode: None,
             tx: CompleteTx::Bytes,
-            hint: None,
+            hint,
             to: to.addr,
             from,
             barrier: barrier.addr,
-            policy: None,
+            policy,
         });
     }
 
     fn tma_load_multicast(&mut self, call: &Call, span: SpanRange) {
-        let (dim, from, others) = self.tensor_box(call);
+        let (dim, from, mut others) = self.tensor_box(call);
+        let (hint, policy) = self.tensor_policy(call, &mut others);
         let [to, barrier] = two(self.shared_elements(call, span));
         let mask = others.first().cloned().unwrap_or(Operand::Int(0));
         let mask = self.convert(mask, Scalar::U32, Scalar::U16);
@@ -81,20 +97,20 @@ impl Lower<'_> {
             mode: None,
             tx: CompleteTx::Bytes,
             multicast: Multicast::Cluster,
-            hint: None,
+            hint,
             to: to.addr,
             from,
             barrier: barrier.addr,
             mask,
-            policy: None,
+            policy,
         });
     }
 
     fn tma_store(&mut self, call: &Call, span: SpanRange) {
-        let (dim, to, _) = self.tensor_box(call);
+        let (dim, to, mut others) = self.tensor_box(call);
+        let (hint, policy) = self.tensor_policy(call, &mut others);
         let from = one(self.shared_elements(call, span)).addr;
         let (route, mode, group) = (BulkStoreRoute::Global, None, BulkGroup::Group);
-        let (hint, policy) = (None, None);
         self.emit(CpAsyncBulkTensorStore { dim, route, mode, group, hint, to, from, policy });
     }
 

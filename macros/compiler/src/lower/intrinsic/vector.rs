@@ -1,11 +1,12 @@
 //! Vector loads and stores.
 //!
-//! One access has four elements at most; eight or sixteen lanes travel as words of 32 bits.
+//! Elements of 8 or 16 bits travel as words where there are more than four. Shared memory has no
+//! access of 32 bytes, so that two of 16 take its place.
 
 use firesteel_ptx::ir::Reg;
 use firesteel_ptx::isa::{Bfe, Bfi};
-use firesteel_ptx::modifier::{LoadCache, StoreCache};
-use firesteel_ptx::operand::Use;
+use firesteel_ptx::modifier::{LoadCache, Space, StoreCache};
+use firesteel_ptx::operand::{Addr, Use};
 use firesteel_ptx::ty::{CvtTy, IntTy, IntWordTy, LogicTy, MemTy, Ty as PtxTy, WordTy};
 
 use super::super::emit::when;
@@ -14,23 +15,37 @@ use super::super::{Lower, Operand, SiteKind, Val, op};
 use super::memory::Hints;
 use crate::hir::{Arg, BinOp, Call, Expr, Memory, Op, Scalar, SpanRange, Ty};
 
-/// The most elements of one access.
-const WIDEST: u32 = 4;
+/// The most elements of 8 or 16 bits of one access.
+const MOST_SHORT: u32 = 4;
+/// The bytes of the widest access to shared memory.
+const SHARED_BYTES: u32 = 16;
 
 impl Lower<'_> {
     pub(super) fn vector(&mut self, call: &Call, result: &Ty, span: SpanRange) -> Val {
         let hints = match call.op {
             Op::LoadVec | Op::StoreVec => Hints::NONE,
-            Op::LoadVecNc => Hints::READ_ONLY,
+            Op::LoadVecPolicy | Op::StoreVecPolicy => Hints::NONE,
+            Op::LoadVecNc | Op::LoadVecNcPolicy => Hints::READ_ONLY,
             Op::LoadVecCs => Hints::load(LoadCache::Cs),
             Op::LoadVecStream => Hints::STREAM,
             Op::StoreVecCs => Hints::store(StoreCache::Cs),
             other => unreachable!("`{other:?}` moves no vector"),
         };
-        let stored = call.args.iter().filter_map(Arg::value).nth(1);
+        let stored = match call.op {
+            Op::StoreVec | Op::StoreVecCs | Op::StoreVecPolicy => {
+                call.args.iter().filter_map(Arg::value).nth(1)
+            }
+            _ => None,
+        };
         let moved = stored.map_or(result, |value| &value.ty);
         let lanes = lanes_of(moved);
-        let (mut at, value) = self.vector_place(call, lanes, span);
+        let (mut at, mut value) = self.vector_place(call, lanes, span);
+        let hints = match call.op {
+            Op::LoadVecPolicy | Op::LoadVecNcPolicy | Op::StoreVecPolicy => {
+                hints.with(self.policy_of(&mut value))
+            }
+            _ => hints,
+        };
         if let Ty::Scalar(pair) = moved {
             // Two halves are one element of twice the size.
             at.elem = *pair;
@@ -68,7 +83,11 @@ impl Lower<'_> {
 
     /// A misaligned access would take the whole context down, so it is a fault of the thread.
     pub(super) fn check_alignment(&mut self, at: &Address, lanes: u32, span: SpanRange) {
-        let bytes = i64::from(lanes * at.elem.bytes());
+        let bytes = match at.space {
+            Space::Shared => (lanes * at.elem.bytes()).min(SHARED_BYTES),
+            _ => lanes * at.elem.bytes(),
+        };
+        let bytes = i64::from(bytes);
         if self.kernel.signature.options.unchecked || !self.is_reachable() {
             return;
         }
@@ -84,7 +103,7 @@ impl Lower<'_> {
         };
         let fault = self.fault(span, kind);
         let (ty, logic) = match at.space {
-            firesteel_ptx::modifier::Space::Global => (Scalar::U64, LogicTy::B64),
+            Space::Global => (Scalar::U64, LogicTy::B64),
             _ => (Scalar::U32, LogicTy::B32),
         };
         let address = self.offset_address(base, at.addr.offset, ty);
@@ -105,7 +124,11 @@ impl Lower<'_> {
     }
 
     fn load_lanes(&mut self, at: &Address, hints: Hints, lanes: u32) -> Vec<Operand> {
-        if lanes <= WIDEST {
+        if let Some(halves) = halves_of(at, lanes) {
+            let halves = halves.map(|half| self.load_lanes(&half, hints, lanes / 2));
+            return halves.into_iter().flatten().collect();
+        }
+        if lanes <= MOST_SHORT || at.elem.bytes() >= 4 {
             let regs: Vec<Reg> = (0..lanes).map(|_| self.fresh(at.elem)).collect();
             self.load_into(at, hints, mem_ty(at.elem), regs.clone());
             return regs.into_iter().map(Operand::Reg).collect();
@@ -132,7 +155,15 @@ impl Lower<'_> {
     }
 
     fn store_lanes(&mut self, at: &Address, hints: Hints, lanes: &[Operand]) {
-        if lanes.len() <= WIDEST as usize {
+        let count = lanes.len() as u32;
+        if let Some(halves) = halves_of(at, count) {
+            let (low, high) = lanes.split_at(lanes.len() / 2);
+            for (half, lanes) in halves.iter().zip([low, high]) {
+                self.store_lanes(half, hints, lanes);
+            }
+            return;
+        }
+        if count <= MOST_SHORT || at.elem.bytes() >= 4 {
             let values = lanes.iter().map(|lane| self.in_reg(lane, at.elem).into()).collect();
             return self.store_from(at, hints, mem_ty(at.elem), values);
         }
@@ -158,6 +189,16 @@ impl Lower<'_> {
         }
         word
     }
+}
+
+/// Both halves of an access that is too wide for its memory.
+fn halves_of(at: &Address, lanes: u32) -> Option<[Address; 2]> {
+    let bytes = lanes * at.elem.bytes();
+    let half = |offset: u32| Address {
+        addr: Addr { offset: at.addr.offset + i64::from(offset), ..at.addr.clone() },
+        ..at.clone()
+    };
+    (at.space == Space::Shared && bytes > SHARED_BYTES).then(|| [half(0), half(bytes / 2)])
 }
 
 pub(super) fn memory_and_index(call: &Call) -> (Memory, &Expr) {
