@@ -11,7 +11,8 @@ use super::number::{Fact, RESULT};
 use super::val::{Address, constant, mem_ty, reg_ty};
 use super::{Lower, Operand, SiteKind, op};
 use crate::hir::{
-    self, BinOp, Expr, Memory, ParamId, ParamKind, Place, Root, Scalar, SharedId, SpanRange, ViewId,
+    self, BinOp, Expr, Memory, ParamId, ParamKind, Place, Root, Scalar, SharedId, SpanRange, Value,
+    ViewId,
 };
 
 impl Lower<'_> {
@@ -55,20 +56,44 @@ impl Lower<'_> {
         let (operand, ty) = self.index_word(operand, ty);
         if self.is_checked() && self.is_reachable() {
             let len = self.len(memory);
-            let fault = self.bounds_fault(memory, (operand.clone(), ty), span);
             let [at, len] = [(operand.clone(), ty), (len, Scalar::Usize)]
                 .map(|(it, ty)| self.convert(it, ty, Scalar::U64));
             // A negative index is a large one.
-            let outside = self.compare_reg(BinOp::Gt, Scalar::U64, at.clone(), len.clone());
-            self.jump_if(when(outside), fault);
-            let left = self.binary(BinOp::Sub, Scalar::U64, len, (at, Scalar::U64), span);
-            let count = self.convert(count.clone(), Scalar::U32, Scalar::U64);
-            let outside = self.compare_reg(BinOp::Gt, Scalar::U64, count, left);
-            self.jump_if(when(outside), fault);
+            let behind = self.compare(BinOp::Gt, Scalar::U64, at.clone(), len.clone());
+            self.outside_where(&behind, memory, (operand.clone(), ty), span);
+            let wide = Scalar::U64;
+            let left = self.binary(BinOp::Sub, wide, len, (at.clone(), wide), span);
+            let count = self.convert(count.clone(), Scalar::U32, wide);
+            let too_many = self.compare(BinOp::Gt, wide, count.clone(), left);
+            // The record names the last element.
+            let end = self.binary(BinOp::Add, wide, at, (count, wide), span);
+            let last = self.binary(BinOp::Sub, wide, end, (Operand::Int(1), wide), span);
+            self.outside_where(&too_many, memory, (last, wide), span);
         }
         let elem = self.elem_of(memory);
         let (space, addr) = self.address(memory, operand, ty);
         Address { space, addr, elem }
+    }
+
+    /// Faults where the condition holds, perhaps nowhere or everywhere.
+    fn outside_where(
+        &mut self,
+        outside: &Operand,
+        memory: Memory,
+        index: (Operand, Scalar),
+        span: SpanRange,
+    ) {
+        match outside {
+            Operand::Reg(outside) => {
+                let fault = self.bounds_fault(memory, index, span);
+                self.jump_if(when(*outside), fault);
+            }
+            known if constant(known, Scalar::Bool).is_some_and(Value::as_bool) => {
+                let fault = self.bounds_fault(memory, index, span);
+                self.jump(fault);
+            }
+            _ => {}
+        }
     }
 
     /// [`Self::element`] where only threads for which `wanted` holds reach the elements, so that
