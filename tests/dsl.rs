@@ -2,6 +2,7 @@
 //!
 //! The device is the one that `FIRESTEEL_DEVICE` names, else the simulator.
 
+mod blocks;
 mod bulk;
 mod casts;
 mod channel;

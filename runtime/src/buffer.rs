@@ -108,7 +108,7 @@ impl<T: DeviceCopy> GpuBuffer<T> {
     /// driver.
     pub fn to_host(&self, device: &Device) -> Result<Vec<T>> {
         self.memory.device.same(device, || "a buffer read through a device".to_owned())?;
-        let mut values = vec![T::ZERO; self.len];
+        let mut values = vec![T::zero(); self.len];
         self.copy_to(&mut values)?;
         Ok(values)
     }

@@ -1,4 +1,4 @@
-//! The scalar types that host and device share.
+//! The types that host and device share.
 
 use half::{bf16, f16};
 
@@ -22,7 +22,7 @@ pub trait DeviceCopy: sealed::Sealed + Copy + Send + Sync + 'static {
     const NAME: &'static str;
     /// The value whose bytes are all zero.
     #[doc(hidden)]
-    const ZERO: Self;
+    fn zero() -> Self;
     /// The bytes of a slice.
     #[doc(hidden)]
     fn bytes(values: &[Self]) -> &[u8];
@@ -30,10 +30,39 @@ pub trait DeviceCopy: sealed::Sealed + Copy + Send + Sync + 'static {
     /// every byte but 0 is read as true.
     #[doc(hidden)]
     fn fill(values: &mut [Self], fill: impl FnOnce(&mut [u8]) -> Result<()>) -> Result<()>;
+}
+
+/// A [`DeviceCopy`] type that is one number or truth value: the type of scalar arguments.
+pub trait DeviceScalar: DeviceCopy {
     /// The value in the low bits of a kernel argument, the rest zero.
     #[doc(hidden)]
     fn argument(self) -> u64;
 }
+
+/// A struct with `#[repr(C)]` under [`gpu_struct`](crate::gpu_struct), which implements it.
+#[doc(hidden)]
+pub trait DeviceStruct: bytemuck::Pod + Send + Sync {
+    /// The struct's name, for messages.
+    const NAME: &'static str;
+}
+
+impl<T: DeviceStruct> sealed::Sealed for T {}
+impl<T: DeviceStruct> DeviceCopy for T {
+    const NAME: &'static str = <T as DeviceStruct>::NAME;
+
+    fn zero() -> Self {
+        bytemuck::Zeroable::zeroed()
+    }
+
+    fn bytes(values: &[Self]) -> &[u8] {
+        bytemuck::cast_slice(values)
+    }
+
+    fn fill(values: &mut [Self], fill: impl FnOnce(&mut [u8]) -> Result<()>) -> Result<()> {
+        fill(bytemuck::cast_slice_mut(values))
+    }
+}
+impl<T: DeviceStruct> Plain for T {}
 
 /// A [`DeviceCopy`] type of which every bit pattern is a value: all but `bool`. Only these can be
 /// seen in place in a `PinnedBuffer`, which the device writes.
@@ -44,7 +73,10 @@ macro_rules! plain {
         impl sealed::Sealed for $ty {}
         impl DeviceCopy for $ty {
             const NAME: &'static str = stringify!($ty);
-            const ZERO: Self = $zero;
+
+            fn zero() -> Self {
+                $zero
+            }
 
             fn bytes(values: &[Self]) -> &[u8] {
                 bytemuck::must_cast_slice(values)
@@ -53,7 +85,8 @@ macro_rules! plain {
             fn fill(values: &mut [Self], fill: impl FnOnce(&mut [u8]) -> Result<()>) -> Result<()> {
                 fill(bytemuck::must_cast_slice_mut(values))
             }
-
+        }
+        impl DeviceScalar for $ty {
             fn argument(self) -> u64 {
                 let $value = self;
                 $argument
@@ -89,7 +122,10 @@ plain! {
 impl sealed::Sealed for bool {}
 impl DeviceCopy for bool {
     const NAME: &'static str = "bool";
-    const ZERO: Self = false;
+
+    fn zero() -> Self {
+        false
+    }
 
     fn bytes(values: &[Self]) -> &[u8] {
         bytemuck::must_cast_slice(values)
@@ -103,7 +139,8 @@ impl DeviceCopy for bool {
         }
         Ok(())
     }
-
+}
+impl DeviceScalar for bool {
     fn argument(self) -> u64 {
         u64::from(self)
     }

@@ -21,7 +21,10 @@ use crate::backend::Queue;
 use crate::buffer::GpuBuffer;
 use crate::cuda::{Context, Function, MAX_DEVICES, RawModule};
 use crate::dispatch::{self, Behind, Launch};
-use crate::element::DeviceCopy;
+pub use bytemuck;
+
+pub use crate::element::DeviceStruct;
+use crate::element::{DeviceCopy, DeviceScalar};
 use crate::error::Result;
 use crate::launch::LaunchConfig;
 use crate::simulated::Op;
@@ -338,7 +341,7 @@ impl<'a, const N: usize> Args<'a, N> {
 
     /// Adds a scalar.
     #[inline]
-    pub fn scalar<T: DeviceCopy>(&mut self, value: T) {
+    pub fn scalar<T: DeviceScalar>(&mut self, value: T) {
         self.push(value.argument());
     }
 
@@ -444,4 +447,10 @@ fn argument_name(kernel: &KernelDef, at: usize) -> &'static str {
         }
     }
     "channel"
+}
+
+/// Which struct the elements of a slice are that a kernel takes: `PARAM` stands for its name.
+pub trait Element<const PARAM: u64> {
+    /// The struct.
+    type Element: DeviceCopy;
 }

@@ -10,7 +10,7 @@ use crate::buffer::GpuBuffer;
 use crate::cuda::{Function, RawModule};
 use crate::device::Device;
 use crate::dispatch::{self, Behind, Launch};
-use crate::element::DeviceCopy;
+use crate::element::{DeviceCopy, DeviceScalar};
 use crate::error::{Error, Result};
 use crate::launch::LaunchConfig;
 use crate::signature::{self, Entry};
@@ -251,7 +251,7 @@ pub struct Arg<'a> {
     behind: Behind<'a>,
 }
 
-impl<T: DeviceCopy> From<T> for Arg<'_> {
+impl<T: DeviceScalar> From<T> for Arg<'_> {
     fn from(value: T) -> Self {
         let bytes = size_of::<T>() as u32;
         Arg { value: value.argument(), bytes, ty: T::NAME, behind: Behind::Nothing }

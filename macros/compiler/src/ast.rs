@@ -62,6 +62,8 @@ pub struct StructId(pub usize);
 pub struct StructDecl {
     /// Its name.
     pub name: String,
+    /// Whether it is `#[repr(C)]`, so that memory may hold it.
+    pub in_memory: bool,
     /// Its fields in order: their names, or numbers, and types.
     pub fields: Vec<(String, TyExpr)>,
 }

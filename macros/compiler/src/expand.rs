@@ -9,7 +9,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 
 use crate::Compiled;
-use crate::hir::{Param, ParamKind, Scalar, Signature};
+use crate::hir::{Elem, Param, ParamKind, Scalar, Signature};
 use crate::lower::{Lowered, Site, SiteKind};
 
 /// The module of a kernel.
@@ -57,14 +57,17 @@ fn around(signature: &Signature, inside: &TokenStream) -> TokenStream {
     let Signature { name, vis, attrs, .. } = signature;
     let launch = launch(signature);
     let launch_on = launch_on(signature);
+    let (elements, beside) = elements(signature);
     quote! {
         #(#attrs)*
-        #[allow(non_snake_case, clippy::too_many_arguments)]
+        #[allow(non_snake_case, private_interfaces, clippy::too_many_arguments)]
         #vis mod #name {
+            #elements
             #inside
             #launch
             #launch_on
         }
+        #beside
     }
 }
 
@@ -132,7 +135,15 @@ fn host_param_of(param: &Param, elem_ty: &dyn Fn(Scalar) -> TokenStream) -> Toke
             quote!(#name: #ty)
         }
         ParamKind::Slice { elem, mutable } => {
-            let elem = elem_ty(elem);
+            let elem = match elem {
+                Elem::Scalar(elem) => elem_ty(elem),
+                // A path of the user's means nothing in this module.
+                Elem::Struct(_) => {
+                    let of = param.name.to_string();
+                    let of = element_of(&of);
+                    quote!(<Elements as ::firesteel::expansion::Element<#of>>::Element)
+                }
+            };
             let reference = if mutable { quote!(&mut) } else { quote!(&) };
             quote!(#name: #reference ::firesteel::GpuBuffer<#elem>)
         }
@@ -211,8 +222,11 @@ fn launch_docs(signature: &Signature) -> Vec<String> {
         let name = &param.name;
         let mut line = match param.kind {
             ParamKind::Scalar { ty, .. } => format!(" - `{name}`: `{ty}`"),
-            ParamKind::Slice { elem, mutable: false } => format!(" - `{name}`: `[{elem}]`, read"),
-            ParamKind::Slice { elem, mutable: true } => format!(" - `{name}`: `[{elem}]`, written"),
+            ParamKind::Slice { elem, mutable } => {
+                let (elem, use_of) =
+                    (elem_name(param, elem), if mutable { "written" } else { "read" });
+                format!(" - `{name}`: `[{elem}]`, {use_of}")
+            }
             ParamKind::TensorMap { elem, rank, mutable } => {
                 let use_of = if mutable { "written" } else { "read" };
                 format!(" - `{name}`: a tensor of `{elem}` with {rank} dimensions, {use_of}")
@@ -316,16 +330,65 @@ fn entry_name(lowered: &Lowered) -> &str {
     lowered.module.functions.first().map_or("", |function| &function.name)
 }
 
+/// The name of the type of an element.
+fn elem_name(param: &Param, elem: Elem) -> String {
+    match (elem, &param.structure) {
+        (Elem::Scalar(elem), _) => elem.name().to_owned(),
+        (Elem::Struct(_), path) => {
+            let last = path.as_ref().and_then(|path| path.segments.last());
+            last.map_or_else(|| "struct".to_owned(), |last| last.ident.to_string())
+        }
+    }
+}
+
+/// A number for a parameter, which its name gives.
+fn element_of(name: &str) -> u64 {
+    // FNV-1a.
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    })
+}
+
+/// In the module, what says which structs the elements of slices are; beside it, where the user's
+/// paths mean what they meant, which. A struct that has a name there is at least as visible as
+/// `Elements`, as Rust demands.
+fn elements(signature: &Signature) -> (TokenStream, TokenStream) {
+    let structs: Vec<_> = signature
+        .params
+        .iter()
+        .filter_map(|param| Some((element_of(&param.name.to_string()), param.structure.as_ref()?)))
+        .collect();
+    if structs.is_empty() {
+        return (TokenStream::new(), TokenStream::new());
+    }
+    let name = &signature.name;
+    let (ids, paths): (Vec<_>, Vec<_>) = structs.into_iter().unzip();
+    let inside = quote! {
+        /// The structs in the slices that the kernel takes.
+        #[doc(hidden)]
+        #[derive(Debug)]
+        pub(super) enum Elements {}
+    };
+    let beside = quote! {
+        #(
+            impl ::firesteel::expansion::Element<#ids> for #name::Elements {
+                type Element = #paths;
+            }
+        )*
+    };
+    (inside, beside)
+}
+
 fn param_def(param: &Param) -> TokenStream {
     let name = param.name.to_string();
+    let scalar = |ty: Scalar| ty.name().to_owned();
     let (ty, kind) = match param.kind {
-        ParamKind::Scalar { ty, .. } => (ty, quote!(Scalar)),
-        ParamKind::Slice { elem, mutable: false } => (elem, quote!(Slice)),
-        ParamKind::Slice { elem, mutable: true } => (elem, quote!(SliceMut)),
-        ParamKind::TensorMap { elem, mutable: false, .. } => (elem, quote!(TensorMap)),
-        ParamKind::TensorMap { elem, mutable: true, .. } => (elem, quote!(TensorMapMut)),
+        ParamKind::Scalar { ty, .. } => (scalar(ty), quote!(Scalar)),
+        ParamKind::Slice { elem, mutable: false } => (elem_name(param, elem), quote!(Slice)),
+        ParamKind::Slice { elem, mutable: true } => (elem_name(param, elem), quote!(SliceMut)),
+        ParamKind::TensorMap { elem, mutable: false, .. } => (scalar(elem), quote!(TensorMap)),
+        ParamKind::TensorMap { elem, mutable: true, .. } => (scalar(elem), quote!(TensorMapMut)),
     };
-    let ty = ty.name();
     quote! {
         ::firesteel::expansion::ParamDef {
             name: #name, ty: #ty, kind: ::firesteel::expansion::ParamKind::#kind,

@@ -38,6 +38,8 @@ pub struct Kernel {
     pub shared: Vec<Shared>,
     /// Every view; [`ViewId`] indexes it.
     pub views: Vec<View>,
+    /// The structs that [`Elem::Struct`] means, as the tuples of their fields.
+    pub structs: Vec<Ty>,
     /// The number of [`LoopId`]s in the body.
     pub n_loops: usize,
     /// The statements. Its type is unit.
@@ -106,6 +108,8 @@ pub struct Param {
     pub written: TokenStream,
     /// The type parameter of a generic kernel that its type, or that of its elements, is.
     pub generic: Option<Ident>,
+    /// The path of the struct that the elements of a slice are.
+    pub structure: Option<syn::Path>,
     /// What it is.
     pub kind: ParamKind,
 }
@@ -123,7 +127,7 @@ pub enum ParamKind {
     /// A slice in global memory.
     Slice {
         /// The type of an element.
-        elem: Scalar,
+        elem: Elem,
         /// Whether the kernel may write it: `&mut [T]` or `*mut [T]`.
         mutable: bool,
     },
@@ -137,6 +141,15 @@ pub enum ParamKind {
         /// Whether the kernel may write the tensor.
         mutable: bool,
     },
+}
+
+/// The type of an element of a slice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Elem {
+    /// A scalar.
+    Scalar(Scalar),
+    /// A struct, an index into [`Kernel::structs`].
+    Struct(usize),
 }
 
 /// A parameter, by its position.
@@ -527,7 +540,7 @@ pub struct Place {
 pub enum Root {
     /// A variable.
     Local(LocalId),
-    /// An element of memory. It is a scalar, so no path follows.
+    /// An element of memory. A path follows if it is a struct.
     Element {
         /// The slice or shared array.
         memory: Memory,
@@ -544,7 +557,7 @@ pub enum Step {
     /// A lane of a vector, smaller than its lanes.
     Lane(u32),
     /// An element of a register array, or a lane of a vector, by an integer of any type that must
-    /// be constant after unrolling.
+    /// be constant after unrolling. In a struct in memory, an element of an array, by any integer.
     Index(Box<Expr>),
 }
 

@@ -13,6 +13,7 @@ pub mod hir;
 pub mod infer;
 mod instances;
 pub mod intrinsics;
+mod layout;
 pub mod link;
 pub mod lower;
 pub mod parse;
@@ -90,8 +91,8 @@ fn expand_kernel(
     let module = match compiled.as_slice() {
         [one] if whole && !source.is_generic() => expand::module(one),
         [_, ..] if whole => expand::generic::module(&source, &compiled),
-        _ if source.is_generic() => expand::generic::stub(&source),
-        _ => expand::stub(&source.stub_signature()),
+        _ if source.is_generic() => expand::generic::stub(&source, linker.links),
+        _ => expand::stub(&source.stub_signature(linker.links)),
     };
     let errors = diags.take_tokens();
     quote::quote!(#module #shadows #errors)

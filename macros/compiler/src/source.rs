@@ -39,11 +39,11 @@ impl Source {
     }
 
     /// The signature of a kernel that was reported: what can be read of it.
-    pub(crate) fn stub_signature(&self) -> Signature {
-        let (mut diags, links) = (Diags::new(), Links::default());
+    pub(crate) fn stub_signature(&self, links: &Links) -> Signature {
+        let mut diags = Diags::new();
         let sample = Instance::sample(&self.function);
         let instance = self.instances.first().unwrap_or(&sample);
-        let ast = self.parse(instance, &mut Linker::new(&links), &mut diags);
+        let ast = self.parse(instance, &mut Linker::new(links), &mut diags);
         diags.take();
         ast.signature
     }

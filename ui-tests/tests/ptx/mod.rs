@@ -16,6 +16,8 @@ mod bfloat;
 mod bfloat_sm_80;
 #[path = "../../pass/ptx/block_reduction.rs"]
 mod block_reduction;
+#[path = "../../pass/ptx/blocks.rs"]
+mod blocks;
 #[path = "../../pass/ptx/booleans.rs"]
 mod booleans;
 #[path = "../../pass/ptx/bytes.rs"]
@@ -143,6 +145,6 @@ mod snapshots {
     use super::ptxas;
 
     snapshots! {
-        assertion atomics bfloat bfloat_sm_80 block_reduction booleans bytes casts_to_floats casts_to_integers closures compound_assignment const_parameters constant_indices constants deferred_values device_functions doubles early_return fast_math float_remainder for_inclusive for_range for_reverse for_step grid_3d halves if_else_value index_types integer_division labelled_block labelled_loops launch_attributes loop_value match_integers narrow neighbours no_unroll print references register_array repeated_values saxpy select shared_tile shifts short_circuit slice_length structs tensor_maps tuples type_parameters unchecked unroll_by unroll_full unsigned_division vector_load warp_reduction while_loop
+        assertion atomics bfloat bfloat_sm_80 block_reduction blocks booleans bytes casts_to_floats casts_to_integers closures compound_assignment const_parameters constant_indices constants deferred_values device_functions doubles early_return fast_math float_remainder for_inclusive for_range for_reverse for_step grid_3d halves if_else_value index_types integer_division labelled_block labelled_loops launch_attributes loop_value match_integers narrow neighbours no_unroll print references register_array repeated_values saxpy select shared_tile shifts short_circuit slice_length structs tensor_maps tuples type_parameters unchecked unroll_by unroll_full unsigned_division vector_load warp_reduction while_loop
     }
 }

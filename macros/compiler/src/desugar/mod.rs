@@ -32,7 +32,9 @@ pub(crate) fn desugar(ast: Ast, facts: &Facts) -> hir::Kernel {
     let body = cx.block(&ast.body);
     let views = views(&cx, &ast);
     let (locals, shared) = (cx.locals, shared(&ast, facts));
-    hir::Kernel { locals, shared, views, n_loops: ast.n_loops, body, signature: ast.signature }
+    let structs = facts.structs.clone();
+    let Ast { n_loops, signature, .. } = ast;
+    hir::Kernel { locals, shared, views, structs, n_loops, body, signature }
 }
 
 fn shared(ast: &Ast, facts: &Facts) -> Vec<hir::Shared> {

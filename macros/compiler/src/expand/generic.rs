@@ -12,6 +12,7 @@ use super::{contract, count, launch_docs, names, ours};
 use crate::Compiled;
 use crate::hir::{Param, Signature};
 use crate::instances::Is;
+use crate::link::Links;
 use crate::source::Source;
 
 /// The module.
@@ -78,11 +79,17 @@ pub(crate) fn module(source: &Source, compiled: &[Compiled]) -> TokenStream {
 }
 
 /// The module of a generic kernel with errors: it can be called as the right one could.
-pub(crate) fn stub(source: &Source) -> TokenStream {
-    let signature = &source.stub_signature();
+pub(crate) fn stub(source: &Source, links: &Links) -> TokenStream {
+    let signature = &source.stub_signature(links);
     let generics = Generics::of(source);
     let Generics { declared, .. } = &generics;
     let (params, names) = (generics.host_params(signature), names(signature));
+    let has_structs = signature.params.iter().any(|param| param.structure.is_some());
+    let use_elements = has_structs.then(|| {
+        quote!(
+            use super::Elements;
+        )
+    });
     let grid = count(signature).is_none().then(|| quote!(_: (u32, u32, u32),));
     let unsafety = signature.options.unchecked.then(|| quote!(unsafe));
     let failed = quote!(::core::panic!("the kernel did not compile"));
@@ -104,17 +111,23 @@ pub(crate) fn stub(source: &Source) -> TokenStream {
             #failed
         }
     };
-    around(signature, &quote!(#[allow(missing_docs)] mod stub { #inside } pub use stub::*;))
+    around(
+        signature,
+        &quote!(#[allow(missing_docs)] mod stub { #use_elements #inside } pub use stub::*;),
+    )
 }
 
 fn around(signature: &Signature, inside: &TokenStream) -> TokenStream {
     let Signature { name, vis, attrs, .. } = signature;
+    let (elements, beside) = super::elements(signature);
     quote! {
         #(#attrs)*
-        #[allow(non_snake_case, clippy::too_many_arguments)]
+        #[allow(non_snake_case, private_interfaces, clippy::too_many_arguments)]
         #vis mod #name {
+            #elements
             #inside
         }
+        #beside
     }
 }
 
@@ -172,8 +185,15 @@ fn instance_items(compiled: &Compiled, arguments: &TokenStream) -> TokenStream {
     let (items, signature) = (super::compiled_items(compiled), &compiled.signature);
     let (entry, params, names) =
         (entry(signature), super::host_params(signature), names(signature));
+    let has_structs = signature.params.iter().any(|param| param.structure.is_some());
+    let use_elements = has_structs.then(|| {
+        quote!(
+            use super::Elements;
+        )
+    });
     quote! {
         mod #entry {
+            #use_elements
             #items
         }
 

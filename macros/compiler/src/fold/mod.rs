@@ -17,21 +17,23 @@ use std::collections::{HashMap, HashSet};
 
 use crate::diag::{Code, Diag, Diags};
 use crate::hir::{
-    Block, Expr, ExprKind, Kernel, Local, LocalId, LoopId, Shared, SpanRange, Stmt, StmtKind, Ty,
-    View,
+    Block, Expr, ExprKind, Kernel, Local, LocalId, LoopId, Shared, Signature, SpanRange, Stmt,
+    StmtKind, Ty, View,
 };
 use crate::value::Value;
 use crate::walk;
 
 /// Folds a kernel, or reports why it cannot run.
 pub(crate) fn fold(kernel: Kernel, diags: &mut Diags) -> Kernel {
-    let Kernel { signature, locals, shared, views, n_loops, body } = kernel;
+    let Kernel { signature, locals, shared, views, structs, n_loops, body } = kernel;
     let mut cx = Fold {
         block: signature.options.block,
         checked: !signature.options.unchecked,
         locals,
         shared: &shared,
         views: &views,
+        signature: &signature,
+        structs: &structs,
         n_loops,
         known: HashMap::new(),
         local_copies: HashMap::new(),
@@ -45,7 +47,7 @@ pub(crate) fn fold(kernel: Kernel, diags: &mut Diags) -> Kernel {
     let body = cx.block(&body);
     let Fold { locals, n_loops, found, .. } = cx;
     found.into_iter().for_each(|diag| diags.push(diag));
-    Kernel { signature, locals, shared, views, n_loops, body }
+    Kernel { signature, locals, shared, views, structs, n_loops, body }
 }
 
 /// The state of folding.
@@ -57,6 +59,8 @@ struct Fold<'a> {
     locals: Vec<Local>,
     shared: &'a [Shared],
     views: &'a [View],
+    signature: &'a Signature,
+    structs: &'a [Ty],
     n_loops: usize,
     /// The variables, as they are called in the result, that hold a constant here.
     known: HashMap<LocalId, Known>,

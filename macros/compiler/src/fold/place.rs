@@ -2,7 +2,7 @@
 
 use super::{Fold, Known, value};
 use crate::diag::Code;
-use crate::hir::{self, Expr, ExprKind, Memory, Place, Root, Step, Ty};
+use crate::hir::{self, Elem, Expr, ExprKind, Memory, ParamKind, Place, Root, Step, Ty};
 
 const DYNAMIC_HELP: &str = "registers have no addresses: index it with the variable of a loop \
                             that has constant bounds, or keep the values in `shared_mem!`";
@@ -47,26 +47,60 @@ impl Fold<'_> {
     }
 
     fn path(&mut self, root: &Root, path: &[Step]) -> Vec<Step> {
-        let Root::Local(local) = root else { return Vec::new() };
-        let name = self.locals[local.0].name.clone();
-        let mut ty = self.locals[local.0].ty.clone();
+        if path.is_empty() {
+            return Vec::new();
+        }
+        let (name, mut ty, in_memory) = match root {
+            Root::Local(local) => {
+                let local = &self.locals[local.0];
+                (local.name.clone(), local.ty.clone(), false)
+            }
+            Root::Element { memory, .. } => {
+                (self.memory_name(*memory), self.element(*memory), true)
+            }
+        };
         let mut folded = Vec::with_capacity(path.len());
         for step in path {
             let (len, inner) = parts(&ty, step);
             folded.push(match step {
                 Step::Field(field) => Step::Field(*field),
                 Step::Lane(lane) => Step::Lane(*lane),
-                Step::Index(index) => Step::Index(Box::new(self.register_index(index, &name, len))),
+                Step::Index(index) => {
+                    Step::Index(Box::new(self.register_index(index, &name, len, in_memory)))
+                }
             });
             ty = inner;
         }
         folded
     }
 
-    /// The index of a register array, a constant within bounds.
-    fn register_index(&mut self, index: &Expr, name: &str, len: u32) -> Expr {
+    fn memory_name(&self, memory: Memory) -> String {
+        match memory {
+            Memory::Slice(param) => self.signature.params[param.0].name.to_string(),
+            Memory::Shared(shared) => self.shared[shared.0].name.clone(),
+            Memory::View(view) => self.views[view.0].name.clone(),
+        }
+    }
+
+    /// The type of an element of memory that has parts.
+    fn element(&self, memory: Memory) -> Ty {
+        match memory {
+            Memory::Slice(param) => match self.signature.params[param.0].kind {
+                ParamKind::Slice { elem: Elem::Struct(id), .. } => self.structs[id].clone(),
+                ParamKind::Slice { elem: Elem::Scalar(elem), .. }
+                | ParamKind::Scalar { ty: elem, .. }
+                | ParamKind::TensorMap { elem, .. } => Ty::Scalar(elem),
+            },
+            Memory::Shared(shared) => Ty::Scalar(self.shared[shared.0].elem),
+            Memory::View(view) => Ty::Scalar(self.views[view.0].elem),
+        }
+    }
+
+    /// The index of an array, within bounds if it is constant, as it must be in registers.
+    fn register_index(&mut self, index: &Expr, name: &str, len: u32, in_memory: bool) -> Expr {
         let folded = self.expr(index);
         match value(&folded).map(crate::value::Value::as_int) {
+            None if in_memory => {}
             None => {
                 let message = format!("the index of the register array `{name}` is not constant");
                 self.report(index, Code::DynamicRegisterIndex, index.span, message, DYNAMIC_HELP);

@@ -49,6 +49,8 @@ pub struct Facts {
     pub views: Vec<Option<hir::Scalar>>,
     /// What each type parameter of a call is.
     pub types: Vec<Option<hir::Scalar>>,
+    /// The structs, as tuples of their fields.
+    pub structs: Vec<hir::Ty>,
     /// The numbers of fields that are read by their names.
     pub fields: HashMap<NodeId, u32>,
     /// Which candidate a call of a method means, if it is one of a struct.
@@ -68,6 +70,7 @@ impl Facts {
             shared: vec![None; ast.shared.len()],
             views: vec![None; ast.views.len()],
             types: vec![None; ast.types.len()],
+            structs: vec![hir::Ty::Error; ast.structs.len()],
             fields: HashMap::new(),
             methods: HashMap::new(),
             named: HashSet::new(),
@@ -411,7 +414,22 @@ impl<'a> Infer<'a> {
         let named = named.map(|(id, _)| NodeId(id)).collect();
         let fields = std::mem::take(&mut self.fields);
         let methods = std::mem::take(&mut self.methods);
-        Facts { nodes, locals, consts, folded, shared, views, types, fields, methods, named }
+        let structs = (0..self.ast.structs.len())
+            .map(|id| self.vars.finish(&Ty::Struct(id)).unwrap_or(hir::Ty::Error));
+        let structs = structs.collect();
+        Facts {
+            nodes,
+            locals,
+            consts,
+            folded,
+            shared,
+            views,
+            types,
+            structs,
+            fields,
+            methods,
+            named,
+        }
     }
 
     fn loop_type(&mut self, id: LoopId) -> Option<Ty> {

@@ -8,7 +8,7 @@ use super::ty::{Kind, Ty};
 use crate::ast::{Expr, ExprKind, Member, NodeId};
 use crate::diag::Code;
 use crate::fragment::FragmentKind;
-use crate::hir::{Memory, ParamKind};
+use crate::hir::{Elem, Memory, ParamKind};
 use crate::span::SpanRange;
 use crate::value::{BinOp, Scalar};
 
@@ -18,7 +18,11 @@ impl<'a> Infer<'a> {
         match memory {
             Memory::Slice(id) => match self.ast.signature.params[id.0].kind {
                 ParamKind::Slice { elem, mutable } => {
-                    (Ty::Scalar(elem), mutable || self.excused.contains(&memory))
+                    let elem = match elem {
+                        Elem::Scalar(elem) => Ty::Scalar(elem),
+                        Elem::Struct(id) => Ty::Struct(id),
+                    };
+                    (elem, mutable || self.excused.contains(&memory))
                 }
                 ParamKind::Scalar { .. } | ParamKind::TensorMap { .. } => {
                     unreachable!("`parse` names slices alone so")

@@ -10,8 +10,11 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 
 use super::{Item, Job, Kind, Linker, Links, Target, export_as, identity, run};
+use crate::ast::{Ast, TyExpr, TyExprKind};
 use crate::diag::{Code, Diag, Diags};
+use crate::hir;
 use crate::infer::Facts;
+use crate::layout;
 use crate::span::SpanRange;
 
 /// What the macro of a struct is called for its `impl`, before the struct's name.
@@ -55,6 +58,9 @@ pub(super) fn device_struct(
         return TokenStream::new();
     }
     let facts = crate::infer::infer(&ast, &mut diags);
+    if diags.is_empty() {
+        memory_layout(item, &ast, &facts, &mut diags);
+    }
     let is_sound = diags.is_empty() && !linker.broken;
     let shown = if is_sound { crate::shadow::structure(item, &ast, &facts) } else { quote!(#item) };
     let kind =
@@ -69,6 +75,61 @@ pub(super) fn device_struct(
     let exported = export_as(&names, &item.vis, &id, &exported, linker.links);
     let errors = diags.take_tokens();
     quote!(#shown #exported #errors)
+}
+
+/// What memory demands of a struct with `#[repr(C)]`: numbers, and nothing between them.
+fn memory_layout(item: &syn::ItemStruct, ast: &Ast, facts: &Facts, diags: &mut Diags) {
+    let Some((decl, hir::Ty::Tuple(types))) = ast.structs.last().zip(facts.structs.last()) else {
+        return;
+    };
+    if !decl.in_memory {
+        return;
+    }
+    let mut end = 0;
+    for (i, (name, ty)) in decl.fields.iter().enumerate() {
+        if !is_plain(ty, ast) {
+            let message = format!("the field `{name}` cannot be in memory");
+            let help = "memory holds numbers, arrays of them and structs with `#[repr(C)]`; a struct \
+                        for registers alone needs no `#[repr(C)]`";
+            diags.push(Diag::new(Code::BadStruct, ty.span, message).help(help));
+            return;
+        }
+        let at = layout::offset_of(types, i);
+        if at != end {
+            let gap = at - end;
+            let message = format!("there {} of padding before the field `{name}`", bytes(gap));
+            let help = format!("reorder the fields, or put a field `[u8; {gap}]` before it");
+            diags.push(Diag::new(Code::BadStruct, ty.span, message).help(help));
+        }
+        end = at + layout::size_align(&types[i]).0;
+    }
+    let size = facts.structs.last().map_or(0, |ty| layout::size_align(ty).0);
+    if size != end {
+        let gap = size - end;
+        let message = format!("there {} of padding at the end of `{}`", bytes(gap), decl.name);
+        let help = format!("end it with a field `[u8; {gap}]`");
+        diags.push(Diag::new(Code::BadStruct, item.ident.span(), message).help(help));
+    }
+}
+
+fn bytes(count: u64) -> String {
+    if count == 1 { "is 1 byte".to_owned() } else { format!("are {count} bytes") }
+}
+
+/// Whether every bit pattern is a value of the type, and its layout is known.
+fn is_plain(ty: &TyExpr, ast: &Ast) -> bool {
+    match &ty.kind {
+        TyExprKind::Scalar(scalar) => *scalar != hir::Scalar::Bool,
+        TyExprKind::Array(elem, _) => is_plain(elem, ast),
+        TyExprKind::Struct(id, _) => ast.structs[id.0].in_memory,
+        TyExprKind::Vector(..)
+        | TyExprKind::Fragment(..)
+        | TyExprKind::Unit
+        | TyExprKind::Tuple(_)
+        | TyExprKind::Param(..)
+        | TyExprKind::Infer
+        | TyExprKind::Error => false,
+    }
 }
 
 /// Begins with an `impl`, whose struct is wanted first.

@@ -163,9 +163,9 @@ impl Lower<'_> {
     pub(crate) fn load(&mut self, place: &Place) -> Val {
         match &place.root {
             Root::Element { .. } => {
-                let address = self.address_of(place);
+                let addresses = self.addresses_of(place);
                 self.loc(place.span);
-                Val::scalar(self.load_from(&address))
+                Val::parts(addresses.iter().map(|address| self.load_from(address)).collect())
             }
             Root::Local(local) => {
                 self.keep();
@@ -224,10 +224,12 @@ impl Lower<'_> {
         let value = self.expr(value);
         match &place.root {
             Root::Element { index, .. } => {
-                let value = if walk::assigns(index) { self.pin(value) } else { value };
-                let address = self.address_of(place);
+                let value = if assigns_an_index(index, place) { self.pin(value) } else { value };
+                let addresses = self.addresses_of(place);
                 self.loc(place.span);
-                self.store_to(&address, value.one());
+                for (address, part) in addresses.iter().zip(value.as_slice()) {
+                    self.store_to(address, part.clone());
+                }
             }
             Root::Local(local) => {
                 // The parts may trade places: `a = (a.1, a.0)`.
@@ -257,12 +259,16 @@ impl Lower<'_> {
         let value = self.scalar(value);
         match &place.root {
             Root::Element { index, .. } => {
-                let value = if walk::assigns(index) { self.pin_operand(value) } else { value };
-                let address = self.address_of(place);
+                let value =
+                    if assigns_an_index(index, place) { self.pin_operand(value) } else { value };
+                let addresses = self.addresses_of(place);
                 self.loc(whole.span);
-                let old = self.load_from(&address);
-                let new = self.binary(op, ty, old, (value, value_ty), whole.span);
-                self.store_to(&address, new);
+                // An operator works on one scalar.
+                for address in &addresses {
+                    let old = self.load_from(address);
+                    let new = self.binary(op, ty, old, (value.clone(), value_ty), whole.span);
+                    self.store_to(address, new);
+                }
             }
             Root::Local(local) => {
                 let old = self.load(place).one();
@@ -273,6 +279,15 @@ impl Lower<'_> {
         }
         Val::unit()
     }
+}
+
+/// Whether to find a place in memory may assign a variable.
+fn assigns_an_index(index: &Expr, place: &Place) -> bool {
+    walk::assigns(index)
+        || place.path.iter().any(|step| match step {
+            Step::Index(index) => walk::assigns(index),
+            Step::Field(_) | Step::Lane(_) => false,
+        })
 }
 
 /// Where a part begins and its type; none for a lane.

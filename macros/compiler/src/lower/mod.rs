@@ -30,6 +30,7 @@ pub(crate) mod op;
 mod place;
 mod range;
 mod rem;
+mod structs;
 mod val;
 
 use std::collections::{HashMap, HashSet};

@@ -40,6 +40,8 @@ pub(super) enum Fact {
     InBounds(Memory, Scalar),
     /// The memory has at least so many elements.
     LongerThan(Memory, u64),
+    /// As an index of that type it is below this length.
+    Below(u32, Scalar),
     /// It is not zero.
     NonZero,
 }

@@ -11,8 +11,8 @@ use super::number::{Fact, RESULT};
 use super::val::{Address, constant, mem_ty, reg_ty};
 use super::{Lower, Operand, SiteKind, op};
 use crate::hir::{
-    self, BinOp, Expr, Memory, ParamId, ParamKind, Place, Root, Scalar, SharedId, SpanRange, Value,
-    ViewId,
+    self, BinOp, Elem, Expr, Memory, ParamId, ParamKind, Place, Root, Scalar, SharedId, SpanRange,
+    Value, ViewId,
 };
 
 impl Lower<'_> {
@@ -159,7 +159,10 @@ impl Lower<'_> {
     pub(crate) fn elem_of(&self, memory: Memory) -> Scalar {
         match memory {
             Memory::Slice(param) => match self.kernel.signature.params[param.0].kind {
-                ParamKind::Slice { elem, .. } => elem,
+                ParamKind::Slice { elem: Elem::Scalar(elem), .. } => elem,
+                ParamKind::Slice { elem: Elem::Struct(_), .. } => {
+                    unreachable!("`infer` gives intrinsics memory of scalars")
+                }
                 ParamKind::Scalar { .. } | ParamKind::TensorMap { .. } => {
                     unreachable!("`infer` indexes slices alone")
                 }
@@ -170,7 +173,7 @@ impl Lower<'_> {
     }
 
     /// An index of 32 or 64 bits.
-    fn index_word(&mut self, operand: Operand, ty: Scalar) -> (Operand, Scalar) {
+    pub(super) fn index_word(&mut self, operand: Operand, ty: Scalar) -> (Operand, Scalar) {
         let wide = match ty {
             Scalar::I8 | Scalar::I16 => Scalar::I32,
             _ if ty.bits() < 32 => Scalar::U32,
@@ -179,13 +182,13 @@ impl Lower<'_> {
         (self.convert(operand, ty, wide), wide)
     }
 
-    fn is_checked(&self) -> bool {
+    pub(super) fn is_checked(&self) -> bool {
         !self.kernel.signature.options.unchecked
     }
 
     /// Faults where the index is not below the length. A negative one is not, for it is compared
     /// as unsigned with a length that is cut off where the negative ones begin.
-    fn check_index(
+    pub(super) fn check_index(
         &mut self,
         memory: Memory,
         index: &Operand,
@@ -267,7 +270,7 @@ impl Lower<'_> {
         self.fault_with(span, SiteKind::Bounds { array }, index, (len, Scalar::U64))
     }
 
-    fn memory_name(&self, memory: Memory) -> String {
+    pub(super) fn memory_name(&self, memory: Memory) -> String {
         match memory {
             Memory::Slice(param) => self.kernel.signature.params[param.0].name.to_string(),
             Memory::Shared(shared) => self.kernel.shared[shared.0].name.clone(),
@@ -379,6 +382,17 @@ impl Lower<'_> {
         ty: Scalar,
     ) -> Addr {
         let bytes = i64::from(self.elem_of(memory).bytes());
+        self.sized_address(param, index, ty, bytes)
+    }
+
+    /// The same for elements of any size.
+    pub(super) fn sized_address(
+        &mut self,
+        param: ParamId,
+        index: Operand,
+        ty: Scalar,
+        bytes: i64,
+    ) -> Addr {
         let name = self.names[param.0].clone();
         let generic = self.param(&name, Scalar::U64);
         let base = self.hoisted(PtxTy::B64, |d| super::fault::to_global(d, generic));
@@ -388,14 +402,22 @@ impl Lower<'_> {
             return Addr::new(base, offset);
         }
         let (index, extra) = self.split_index(index, bytes);
-        let offset: Operand = if ty.bits() == 64 {
-            self.scale(index, ty, i64::from(bytes.trailing_zeros()))
-        } else {
-            let wide = if ty.is_signed() { WideTy::S32 } else { WideTy::U32 };
-            self.pure(PtxTy::B64, |d| op::mul_wide(wide, d, index, Operand::Int(bytes))).into()
-        };
+        let offset = self.offset(index, ty, bytes);
         let at = self.pure(PtxTy::B64, |d| op::add(IntTy::S64, d, base, offset));
         Addr::new(at, extra)
+    }
+
+    /// `index * bytes`, in 64 bits.
+    pub(super) fn offset(&mut self, index: Operand, ty: Scalar, bytes: i64) -> Operand {
+        let size = Operand::Int(bytes);
+        if ty.bits() == 64 {
+            return match bytes.count_ones() {
+                1 => self.scale(index, ty, i64::from(bytes.trailing_zeros())),
+                _ => self.pure(PtxTy::B64, |d| op::mul(IntTy::U64, d, index, size)).into(),
+            };
+        }
+        let wide = if ty.is_signed() { WideTy::S32 } else { WideTy::U32 };
+        self.pure(PtxTy::B64, |d| op::mul_wide(wide, d, index, size)).into()
     }
 
     /// An index as another one and an offset in bytes, so that neighbours share an address.

@@ -233,7 +233,7 @@ impl Parser<'_, '_> {
         let name = name.ident.clone();
         let def = match arg.map(dereferenced) {
             None => {
-                let kind = ParamKind::Slice { elem: known(&elem), mutable };
+                let kind = ParamKind::Slice { elem: super::item::element(&elem), mutable };
                 Def::Memory(Memory::Slice(self.lone_param(&name, kind)))
             }
             Some(arg) => self.memory_of(arg, &name),
@@ -289,6 +289,7 @@ impl Parser<'_, '_> {
             attrs: Vec::new(),
             written: quote::ToTokens::to_token_stream(name),
             generic: None,
+            structure: None,
             kind,
         });
         ParamId(self.slices.len() - 1)

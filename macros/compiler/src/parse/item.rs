@@ -11,13 +11,13 @@ use super::scope::Def;
 use super::{Parser, Returns};
 use crate::ast::{Block, LocalDecl, MapExpr, TyExpr, TyExprKind};
 use crate::diag::{Code, Diag, Diags};
-use crate::hir::{Memory, Options, Param, ParamId, ParamKind, Signature};
+use crate::hir::{Elem, Memory, Options, Param, ParamId, ParamKind, Signature};
 use crate::instances::Instance;
 use crate::span::SpanRange;
 use crate::value::Scalar;
 
 const PARAMETER_HELP: &str = "a parameter is a scalar, `&[T]`, `&mut [T]`, `*const [T]` or \
-                              `*mut [T]` with a scalar `T`, or a `&TensorMap<T, 2>`";
+                              `*mut [T]` with a scalar or a struct `T`, or a `&TensorMap<T, 2>`";
 
 const TENSOR_MAP_HELP: &str = "write it as `&TensorMap<bf16, 2>`";
 
@@ -169,6 +169,7 @@ impl Parser<'_, '_> {
             attrs: input.attrs.clone(),
             written: input.ty.to_token_stream(),
             generic: mentioned(&input.ty, generic),
+            structure: structure(&input.ty, kind),
             kind,
         })
     }
@@ -192,8 +193,7 @@ impl Parser<'_, '_> {
                 self.error(Code::BadParameter, token.span, message, help);
             }
             self.scopes.define(text, Def::Memory(Memory::Slice(id)));
-            let elem = known(elem);
-            return Some(ParamKind::Slice { elem, mutable });
+            return Some(ParamKind::Slice { elem: element(&elem), mutable });
         }
         let TyExprKind::Scalar(ty) = self.ty_or(ty, Code::BadParameter, PARAMETER_HELP)?.kind
         else {
@@ -286,8 +286,19 @@ impl Parser<'_, '_> {
         let elem = self.ty_or(&slice.elem, Code::BadParameter, PARAMETER_HELP)?;
         match elem.kind {
             TyExprKind::Scalar(_) | TyExprKind::Param(..) => Some(Some((elem, mutable))),
+            TyExprKind::Struct(id, _) if self.structs[id.0].in_memory => {
+                Some(Some((elem, mutable)))
+            }
+            TyExprKind::Struct(id, _) => {
+                let name = &self.structs[id.0].name;
+                let message = format!("`{name}` has no layout in memory");
+                let help = format!("write `#[repr(C)]` at `{name}`");
+                self.error(Code::BadParameter, SpanRange::of(ty), message, help);
+                None
+            }
+            TyExprKind::Error => None,
             _ => {
-                let message = "the elements of a slice are scalars";
+                let message = "the elements of a slice are scalars or structs";
                 self.error(Code::BadParameter, SpanRange::of(ty), message, PARAMETER_HELP);
                 None
             }
@@ -300,6 +311,31 @@ fn known(ty: TyExpr) -> Scalar {
     match ty.kind {
         TyExprKind::Scalar(scalar) => scalar,
         _ => unreachable!("the elements of memory are scalars"),
+    }
+}
+
+/// The same, of the elements of a slice.
+pub(super) fn element(ty: &TyExpr) -> Elem {
+    match ty.kind {
+        TyExprKind::Scalar(scalar) => Elem::Scalar(scalar),
+        TyExprKind::Struct(id, _) => Elem::Struct(id.0),
+        // A function with type parameters gets its types where it is called, and stands with others
+        // until then.
+        _ => Elem::Scalar(Scalar::F32),
+    }
+}
+
+/// The path of the struct that the elements of a slice are.
+fn structure(ty: &Type, kind: ParamKind) -> Option<syn::Path> {
+    let ParamKind::Slice { elem: Elem::Struct(_), .. } = kind else { return None };
+    match ty {
+        Type::Path(path) => Some(path.path.clone()),
+        Type::Reference(reference) => structure(&reference.elem, kind),
+        Type::Ptr(pointer) => structure(&pointer.elem, kind),
+        Type::Slice(slice) => structure(&slice.elem, kind),
+        Type::Group(group) => structure(&group.elem, kind),
+        Type::Paren(paren) => structure(&paren.elem, kind),
+        _ => None,
     }
 }
 

@@ -139,7 +139,8 @@ impl Parser<'_, '_> {
             (name, self.ty_or(&field.ty, Code::BadStruct, help).unwrap_or(error))
         });
         let fields = fields.collect();
-        StructDecl { name: item.ident.to_string(), fields }
+        let in_memory = item.attrs.iter().any(is_repr_c);
+        StructDecl { name: item.ident.to_string(), in_memory, fields }
     }
 
     /// The item that the path of a type leads to; `Self` in a method.
@@ -583,6 +584,11 @@ impl Parser<'_, '_> {
         self.calls.pop();
         inline
     }
+}
+
+/// Whether an attribute is `#[repr(C)]`.
+fn is_repr_c(attr: &syn::Attribute) -> bool {
+    attr.path().is_ident("repr") && attr.parse_args::<Ident>().is_ok_and(|repr| repr == "C")
 }
 
 fn member(member: &syn::Member) -> Member {

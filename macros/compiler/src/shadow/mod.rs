@@ -25,7 +25,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::GenericParam;
 
 use crate::ast::{Ast, Expr, ExprKind, InlineParam, Stmt, TyExprKind};
-use crate::hir::{Fragment, FragmentKind, ParamKind, SpanRange, Ty};
+use crate::hir::{Elem, Fragment, FragmentKind, ParamKind, SpanRange, Ty};
 use crate::infer::Facts;
 use crate::value::Scalar;
 
@@ -151,7 +151,39 @@ pub(crate) fn structure(written: &syn::ItemStruct, ast: &Ast, facts: &Facts) -> 
     for (field, (_, ty)) in shown.fields.iter_mut().zip(types) {
         field.ty = syn::Type::Verbatim(cx.ty(ty));
     }
-    quote!(#shown)
+    let memory = ast.structs.last().filter(|decl| decl.in_memory).zip(facts.structs.last());
+    let memory = memory.map(|(decl, ty)| in_memory(written, &decl.name, ty));
+    quote!(#shown #memory)
+}
+
+/// What makes a struct the element of buffers: that its bytes are what the device takes them for.
+fn in_memory(written: &syn::ItemStruct, name: &str, ty: &Ty) -> TokenStream {
+    let Ty::Tuple(types) = ty else { return TokenStream::new() };
+    let (ident, size) = (&written.ident, crate::layout::size_align(ty).0 as usize);
+    let offsets = written.fields.iter().enumerate().map(|(i, field)| {
+        let member = match &field.ident {
+            Some(name) => quote!(#name),
+            None => {
+                let index = syn::Index::from(i);
+                quote!(#index)
+            }
+        };
+        let offset = crate::layout::offset_of(types, i) as usize;
+        quote!(::core::assert!(::core::mem::offset_of!(#ident, #member) == #offset);)
+    });
+    quote! {
+        const _: () = {
+            ::core::assert!(::core::mem::size_of::<#ident>() == #size);
+            #(#offsets)*
+            // SAFETY: The fields are numbers, arrays and structs of them, so each bit pattern is a
+            // value, zero among them; as asserted, nothing is between them.
+            unsafe impl ::firesteel::expansion::bytemuck::Zeroable for #ident {}
+            unsafe impl ::firesteel::expansion::bytemuck::Pod for #ident {}
+            impl ::firesteel::expansion::DeviceStruct for #ident {
+                const NAME: &'static str = #name;
+            }
+        };
+    }
 }
 
 impl<'a> Shadow<'a> {
@@ -233,7 +265,10 @@ impl Shadow<'_> {
                 quote!(#mutable #name: #ty)
             }
             ParamKind::Slice { elem, mutable } => {
-                let elem = scalar(elem, span);
+                let elem = match (elem, &param.structure) {
+                    (Elem::Scalar(elem), _) => scalar(elem, span),
+                    (Elem::Struct(_), path) => quote!(#path),
+                };
                 let mutable = mutable.then(|| quote!(mut));
                 quote_spanned!(span=> #name: &#mutable ::firesteel::dsl::Slice<#elem>)
             }
