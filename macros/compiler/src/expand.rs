@@ -350,8 +350,8 @@ fn element_of(name: &str) -> u64 {
 }
 
 /// In the module, what says which structs the elements of slices are; beside it, where the user's
-/// paths mean what they meant, which. A struct that has a name there is at least as visible as
-/// `Elements`, as Rust demands.
+/// paths mean what they meant, which. `Elements` is as visible as the kernel,
+/// so a struct must be that too.
 fn elements(signature: &Signature) -> (TokenStream, TokenStream) {
     let structs: Vec<_> = signature
         .params
@@ -361,13 +361,14 @@ fn elements(signature: &Signature) -> (TokenStream, TokenStream) {
     if structs.is_empty() {
         return (TokenStream::new(), TokenStream::new());
     }
-    let name = &signature.name;
+    let (name, vis) = (&signature.name, inside_module(&signature.vis));
     let (ids, paths): (Vec<_>, Vec<_>) = structs.into_iter().unzip();
     let inside = quote! {
         /// The structs in the slices that the kernel takes.
         #[doc(hidden)]
         #[derive(Debug)]
-        pub(super) enum Elements {}
+        #[allow(unreachable_pub)]
+        #vis enum Elements {}
     };
     let beside = quote! {
         #(
@@ -377,6 +378,22 @@ fn elements(signature: &Signature) -> (TokenStream, TokenStream) {
         )*
     };
     (inside, beside)
+}
+
+/// The same visibility in a module that stands where the item does.
+fn inside_module(vis: &syn::Visibility) -> TokenStream {
+    let syn::Visibility::Restricted(restricted) = vis else {
+        return match vis {
+            syn::Visibility::Inherited => quote!(pub(super)),
+            other => quote!(#other),
+        };
+    };
+    let path = &restricted.path;
+    match path.segments.first().map(|first| first.ident.to_string()).as_deref() {
+        Some("crate") => quote!(#vis),
+        Some("self") => quote!(pub(super)),
+        _ => quote!(pub(in super::#path)),
+    }
 }
 
 fn param_def(param: &Param) -> TokenStream {

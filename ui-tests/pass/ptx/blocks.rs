@@ -5,7 +5,7 @@ use firesteel::prelude::*;
 #[gpu_struct(methods)]
 #[repr(C)]
 #[derive(Clone, Copy)]
-struct Block {
+pub(super) struct Block {
     q: [u8; 4],
     scale: f16,
 }
@@ -18,7 +18,7 @@ impl Block {
 }
 
 #[gpu_kernel(block_size = 128)]
-pub fn kernel(x: &[Block], y: &mut [Block], n: u32) {
+pub(super) fn kernel(x: &[Block], y: &mut [Block], n: u32) {
     let i = thread_idx_x();
     if i < n {
         y[i].q[1] = x[i].value(n - i) as u8;
