@@ -370,11 +370,17 @@ impl<'a> Infer<'a> {
         let decl = &self.ast.views[id.0];
         let (from, _) = self.memory(decl.of);
         let (to, _) = self.memory(Memory::View(id));
-        let (Ty::Scalar(from), Ty::Scalar(to)) = (self.vars.shallow(&from), self.vars.shallow(&to))
-        else {
-            return;
-        };
         let name = &decl.of_ident;
+        let (from, to) = match (self.vars.shallow(&from), self.vars.shallow(&to)) {
+            (Ty::Scalar(from), Ty::Scalar(to)) => (from, to),
+            (Ty::Struct(_), _) => {
+                let message =
+                    format!("`cast_slice` wants scalars, and those of `{name}` are structs");
+                self.error(Code::BadArgument, decl.span, message, "read the fields instead");
+                return;
+            }
+            _ => return,
+        };
         if let Some(bad) = [from, to].into_iter().find(|ty| !Class::Lane.contains(*ty)) {
             let message = format!("`cast_slice` wants {}, not `{bad}`", Class::Lane.words());
             self.error(Code::BadArgument, decl.span, message, "use a type such as `u32`");
