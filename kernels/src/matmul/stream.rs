@@ -170,9 +170,9 @@ fn by_mma<
     (stage, phase)
 }
 
-/// The same by a warpgroup, for 128 rows: many tokens are too much work for [`by_mma`].
+/// The same by a warpgroup, for 96 or 128 rows: many tokens are too much work for [`by_mma`].
 #[gpu_fn]
-fn by_wgmma<const TOKENS: u32, const SLABS: u32, const STAGES: u32, T: Half>(
+fn by_wgmma<const TOKENS: u32, const ROWS: u32, const SLABS: u32, const STAGES: u32, T: Half>(
     left: &mut [T],
     right: &mut [T],
     partial: &mut [f32],
@@ -181,7 +181,8 @@ fn by_wgmma<const TOKENS: u32, const SLABS: u32, const STAGES: u32, T: Half>(
     steps: u32,
     (stage, phase): (u32, u32),
 ) -> (u32, u32) {
-    const ROWS: u32 = 128;
+    // The second 64 rows are the tile's last, and may overlap the first.
+    const SECOND: u32 = ROWS - 64;
     let (warp, lane) = (thread_idx_x() / 32, thread_idx_x() % 32);
     let slab = warp / 4;
     let (mut stage, mut phase) = (stage, phase);
@@ -197,7 +198,7 @@ fn by_wgmma<const TOKENS: u32, const SLABS: u32, const STAGES: u32, T: Half>(
             let at = left_first + i * 16;
             let y = tile_k(right, right_first + i * 16, 128);
             wgmma(&mut low, tile_k(left, at, 128), y);
-            wgmma(&mut high, tile_k(left, at + 64 * DEPTH, 128), y);
+            wgmma(&mut high, tile_k(left, at + SECOND * DEPTH, 128), y);
         }
         wgmma_commit();
         wgmma_wait(0);
@@ -214,7 +215,9 @@ fn by_wgmma<const TOKENS: u32, const SLABS: u32, const STAGES: u32, T: Half>(
         let token = i / 4 * 8 + lane % 4 * 2 + i % 2;
         let at = (slab * TOKENS + token) * (ROWS + PAD) + row;
         partial[at] = low[i];
-        partial[at + 64] = high[i];
+        if row + SECOND >= 64 {
+            partial[at + SECOND] = high[i];
+        }
     }
     (stage, phase)
 }
@@ -229,11 +232,11 @@ fn by_wgmma<const TOKENS: u32, const SLABS: u32, const STAGES: u32, T: Half>(
         (TOKENS = 8, ROWS = 96, SLABS = 4, STAGES = 4, WARPS = 3),
         (TOKENS = 16, ROWS = 32, SLABS = 8, STAGES = 4, WARPS = 1),
         (TOKENS = 16, ROWS = 96, SLABS = 4, STAGES = 3, WARPS = 3),
-        (TOKENS = 32, ROWS = 32, SLABS = 4, STAGES = 6, WARPS = 1),
+        (TOKENS = 32, ROWS = 32, SLABS = 4, STAGES = 6, WARPS = 2),
         (TOKENS = 32, ROWS = 96, SLABS = 2, STAGES = 5, WARPS = 4),
-        (TOKENS = 64, ROWS = 32, SLABS = 4, STAGES = 4, WARPS = 1),
-        (TOKENS = 64, ROWS = 96, SLABS = 2, STAGES = 4, WARPS = 4),
-        (TOKENS = 64, ROWS = 128, SLABS = 2, STAGES = 3, WARPS = 4),
+        (TOKENS = 64, ROWS = 32, SLABS = 4, STAGES = 4, WARPS = 2),
+        (TOKENS = 64, ROWS = 96, SLABS = 1, STAGES = 10, WARPS = 4),
+        (TOKENS = 64, ROWS = 128, SLABS = 1, STAGES = 8, WARPS = 4),
         T = [f16, bf16]
     )
 )]
@@ -261,7 +264,7 @@ pub(super) fn stream_kernel<
     let empty = shared_mem![u64; STAGES];
     let thread = thread_idx_x();
     // `wgmma` multiplies all tokens, also those that are not copied.
-    if ROWS == 128 && m < TOKENS {
+    if TOKENS == 64 && ROWS > 32 && m < TOKENS {
         let mut at = thread;
         while at < STAGES * SLABS * TOKENS * DEPTH {
             right[at] = T::ZERO;
@@ -298,8 +301,8 @@ pub(super) fn stream_kernel<
         let mut at = (0u32, 0u32);
         let mut tile = block_idx_x();
         while tile < tiles {
-            if ROWS == 128 {
-                at = by_wgmma::<TOKENS, SLABS, STAGES, T>(
+            if TOKENS == 64 && ROWS > 32 {
+                at = by_wgmma::<TOKENS, ROWS, SLABS, STAGES, T>(
                     left, right, partial, full, empty, steps, at,
                 );
             } else {
@@ -396,11 +399,11 @@ macro_rules! host {
                     (8, _) => launch!(8, 96, 4, 4, 3),
                     (16, 32) => launch!(16, 32, 8, 4, 1),
                     (16, _) => launch!(16, 96, 4, 3, 3),
-                    (32, 32) => launch!(32, 32, 4, 6, 1),
+                    (32, 32) => launch!(32, 32, 4, 6, 2),
                     (32, _) => launch!(32, 96, 2, 5, 4),
-                    (_, 32) => launch!(64, 32, 4, 4, 1),
-                    (_, 96) => launch!(64, 96, 2, 4, 4),
-                    _ => launch!(64, 128, 2, 3, 4),
+                    (_, 32) => launch!(64, 32, 4, 4, 2),
+                    (_, 96) => launch!(64, 96, 1, 10, 4),
+                    _ => launch!(64, 128, 1, 8, 4),
                 }
             }
             Ok(())
