@@ -324,6 +324,9 @@ impl Lower<'_> {
             Memory::Slice(param) => {
                 let name = super::entry::len_name(&self.names[param.0]);
                 let len = self.param(&name, Scalar::Usize).into();
+                if memory == root {
+                    return len;
+                }
                 let more = shift(self.elem_of(root).bytes()) - shift(self.elem_of(memory).bytes());
                 self.scale(len, Scalar::Usize, more)
             }
