@@ -69,12 +69,9 @@ fn what_a_function_writes_the_caller_reads() {
     let (mut want, mut want_best) = (Vec::new(), Vec::new());
     for x in x {
         let own = [x, x + 1.0, 2.0, 3.0];
-        for i in 0..4 {
-            want.push((i as f32 + own[i] + if i == 3 { 100.0 } else { 0.0 }) * 4.0);
-        }
-        for i in 0..4 {
-            want.push(4.0 + i as f32 + 2.0 * own[i] + if i == 3 { 100.0 } else { 0.0 });
-        }
+        let more = |i| if i == 3 { 100.0 } else { 0.0 };
+        want.extend(own.iter().enumerate().map(|(i, own)| (i as f32 + own + more(i)) * 4.0));
+        want.extend(own.iter().enumerate().map(|(i, own)| 4.0 + i as f32 + 2.0 * own + more(i)));
         want_best.push(if x >= 2.0 { 1 } else { 3 });
     }
     assert_eq!(y.to_host(&device).unwrap(), want);

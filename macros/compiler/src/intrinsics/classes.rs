@@ -151,32 +151,7 @@ fn items(class: Class) -> TokenStream {
             /// The type in which products are summed.
             type Sum: Number;
         },
-        Class::Pair => quote! {
-            /// The type of a half.
-            type Half: Half;
-
-            /// The pair of these halves.
-            fn new(lo: Self::Half, hi: Self::Half) -> Self {
-                let _ = (lo, hi);
-                device_only()
-            }
-
-            /// Both halves the same.
-            fn splat(value: Self::Half) -> Self {
-                let _ = value;
-                device_only()
-            }
-
-            /// The low half.
-            fn lo(self) -> Self::Half {
-                device_only()
-            }
-
-            /// The high half.
-            fn hi(self) -> Self::Half {
-                device_only()
-            }
-        },
+        Class::Pair => pair_items(),
         Class::Int
         | Class::SignedInt
         | Class::UnsignedInt
@@ -201,6 +176,64 @@ fn items(class: Class) -> TokenStream {
     }
 }
 
+/// What a pair is made of.
+fn pair_items() -> TokenStream {
+    quote! {
+        /// The type of a half.
+        type Half: Half;
+
+        /// The pair of these halves.
+        fn new(lo: Self::Half, hi: Self::Half) -> Self {
+            let _ = (lo, hi);
+            device_only()
+        }
+
+        /// Both halves the same.
+        fn splat(value: Self::Half) -> Self {
+            let _ = value;
+            device_only()
+        }
+
+        /// The low half.
+        fn lo(self) -> Self::Half {
+            device_only()
+        }
+
+        /// The high half.
+        fn hi(self) -> Self::Half {
+            device_only()
+        }
+    }
+}
+
+/// 0 and 1 of a number's type.
+fn zero_and_one(scalar: Scalar) -> (TokenStream, TokenStream) {
+    let ty = format_ident!("{}", scalar.name());
+    match scalar {
+        Scalar::F16 | Scalar::Bf16 => (quote!(#ty::ZERO), quote!(#ty::ONE)),
+        Scalar::F32 | Scalar::F64 => (quote!(0.0), quote!(1.0)),
+        Scalar::Bool
+        | Scalar::I8
+        | Scalar::I16
+        | Scalar::I32
+        | Scalar::I64
+        | Scalar::Isize
+        | Scalar::U8
+        | Scalar::U16
+        | Scalar::U32
+        | Scalar::U64
+        | Scalar::Usize => (quote!(0), quote!(1)),
+        Scalar::E4m3
+        | Scalar::E5m2
+        | Scalar::F16x2
+        | Scalar::Bf16x2
+        | Scalar::I4x8
+        | Scalar::U4x8 => {
+            unreachable!("`{scalar}` is no number")
+        }
+    }
+}
+
 /// The constants of a member.
 fn values(class: Class, scalar: Scalar) -> TokenStream {
     let ty = format_ident!("{}", scalar.name());
@@ -211,29 +244,7 @@ fn values(class: Class, scalar: Scalar) -> TokenStream {
     match class {
         Class::Number => {
             let (min, max) = (own("MIN"), own("MAX"));
-            let (zero, one) = match scalar {
-                Scalar::F16 | Scalar::Bf16 => (quote!(<#ty>::ZERO), quote!(<#ty>::ONE)),
-                Scalar::F32 | Scalar::F64 => (quote!(0.0), quote!(1.0)),
-                Scalar::Bool
-                | Scalar::I8
-                | Scalar::I16
-                | Scalar::I32
-                | Scalar::I64
-                | Scalar::Isize
-                | Scalar::U8
-                | Scalar::U16
-                | Scalar::U32
-                | Scalar::U64
-                | Scalar::Usize => (quote!(0), quote!(1)),
-                Scalar::E4m3
-                | Scalar::E5m2
-                | Scalar::F16x2
-                | Scalar::Bf16x2
-                | Scalar::I4x8
-                | Scalar::U4x8 => {
-                    unreachable!("`{scalar}` is no number")
-                }
-            };
+            let (zero, one) = zero_and_one(scalar);
             quote!(const ZERO: Self = #zero; const ONE: Self = #one; #min #max)
         }
         Class::Float => {

@@ -157,66 +157,55 @@ pub enum Home {
 impl Op {
     /// Where the argument at this position must be, if the instruction reaches one memory only.
     pub const fn home(self, position: usize) -> Option<Home> {
-        match self {
-            Self::TmaLoad
-            | Self::TmaLoadMulticast
-            | Self::TmaLoadPolicy
-            | Self::TmaLoadMulticastPolicy => match position {
-                0 | 3 => Some(Home::Shared),
-                _ => None,
-            },
-            Self::BulkLoad | Self::BulkLoadPolicy => match position {
-                0 | 3 => Some(Home::Shared),
-                1 => Some(Home::Global),
-                _ => None,
-            },
-            Self::BulkStore | Self::BulkReduceAdd => match position {
-                0 => Some(Home::Global),
-                1 => Some(Home::Shared),
-                _ => None,
-            },
-            Self::BulkPrefetch if position == 0 => Some(Home::Global),
-            Self::TmaStore | Self::TmaStorePolicy | Self::TmaReduceAdd => match position {
-                2 => Some(Home::Shared),
-                _ => None,
-            },
-            Self::CpAsync4
-            | Self::CpAsync8
-            | Self::CpAsync16
-            | Self::CpAsync16Policy
-            | Self::CpAsync4Or0
-            | Self::CpAsync8Or0
-            | Self::CpAsync16Or0 => match position {
-                0 => Some(Home::Shared),
-                1 => Some(Home::Global),
-                _ => None,
-            },
-            Self::MbarrierInit
-            | Self::MbarrierInval
-            | Self::MbarrierArrive
-            | Self::MbarrierArriveRemote
-            | Self::MbarrierArriveExpectTx
-            | Self::MbarrierExpectTx
-            | Self::MbarrierTryWait
-            | Self::MbarrierWait
-            | Self::CpAsyncMbarrierArrive
-            | Self::ClusterLoad
-            | Self::ClusterStore
-            | Self::ClusterAtomicAdd
-            | Self::TileK
-            | Self::TileMn
-            | Self::LdmatrixA
-            | Self::LdmatrixATrans
-            | Self::LdmatrixB
-            | Self::LdmatrixBTrans
-            | Self::LdmatrixB2
-            | Self::LdmatrixB2Trans
-            | Self::StmatrixX4
-            | Self::StmatrixX4Trans
-                if position == 0 =>
-            {
-                Some(Home::Shared)
-            }
+        match (self, position) {
+            (
+                Self::TmaLoad
+                | Self::TmaLoadMulticast
+                | Self::TmaLoadPolicy
+                | Self::TmaLoadMulticastPolicy
+                | Self::BulkLoad
+                | Self::BulkLoadPolicy,
+                0 | 3,
+            )
+            | (Self::BulkStore | Self::BulkReduceAdd, 1)
+            | (Self::TmaStore | Self::TmaStorePolicy | Self::TmaReduceAdd, 2)
+            | (
+                Self::MbarrierInit
+                | Self::MbarrierInval
+                | Self::MbarrierArrive
+                | Self::MbarrierArriveRemote
+                | Self::MbarrierArriveExpectTx
+                | Self::MbarrierExpectTx
+                | Self::MbarrierTryWait
+                | Self::MbarrierWait
+                | Self::CpAsyncMbarrierArrive
+                | Self::ClusterLoad
+                | Self::ClusterStore
+                | Self::ClusterAtomicAdd
+                | Self::TileK
+                | Self::TileMn
+                | Self::LdmatrixA
+                | Self::LdmatrixATrans
+                | Self::LdmatrixB
+                | Self::LdmatrixBTrans
+                | Self::LdmatrixB2
+                | Self::LdmatrixB2Trans
+                | Self::StmatrixX4
+                | Self::StmatrixX4Trans,
+                0,
+            ) => Some(Home::Shared),
+            (Self::BulkLoad | Self::BulkLoadPolicy, 1)
+            | (Self::BulkStore | Self::BulkReduceAdd | Self::BulkPrefetch, 0) => Some(Home::Global),
+            (
+                Self::CpAsync4
+                | Self::CpAsync8
+                | Self::CpAsync16
+                | Self::CpAsync16Policy
+                | Self::CpAsync4Or0
+                | Self::CpAsync8Or0
+                | Self::CpAsync16Or0,
+                0 | 1,
+            ) => Some(if position == 0 { Home::Shared } else { Home::Global }),
             _ => None,
         }
     }
