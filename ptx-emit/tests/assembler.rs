@@ -64,6 +64,8 @@ const STRICTER: &[(&str, &str, &str)] = &[
     ("CpAsync", "copied bytes", "with a policy alone, the operand is another"),
     ("Getctarank", "64 bits", "the assembler crashes if it is a register"),
     ("Mapa", "64 bits", "the assembler crashes if it is a register"),
+    ("StAsync", "is to `.shared::cluster`", "the ISA has no other space"),
+    ("StAsync", "vector length", "the assembler is inconsistent about single values"),
     ("Ld", "at most 16 bytes", "the assembler is inconsistent about the space"),
     ("", "multiple of 32 threads", "no threads: nothing to wait for"),
     ("", "`.b128`, which an integer", "the assembler crashes"),

@@ -434,11 +434,6 @@ const RULES: &[(&str, &str, &str)] = &[
         "a multicast goes to `.shared::cluster`",
     ),
     (
-        "st.async.shared::cluster.mbarrier::complete_tx::bytes.u32 [%r1], %r2, [%r3];",
-        "st.async.shared::cta.mbarrier::complete_tx::bytes.u32 [%r1], %r2, [%r3];",
-        "an asynchronous store is to `.shared::cluster`",
-    ),
-    (
         "st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.b64 [%r1], %rd2, [%r3];",
         "st.async.release.shared::cluster.mbarrier::complete_tx::bytes.b64 [%r1], %rd2, [%r3];",
         "an asynchronous store is `.weak`",

@@ -179,7 +179,7 @@ pub(super) fn width_fits(vec: Option<VecLen>, ty: Ty, space: Option<Space>) -> b
 
 /// The types of an asynchronous store.
 pub(super) fn store_async_fits(ty: Ty) -> bool {
-    matches!(ty.bits(), 32 | 64)
+    matches!(ty.bits(), 32 | 64) && !matches!(ty, Ty::F16x2 | Ty::BF16x2)
 }
 
 /// What the width of an access asks of the machine.

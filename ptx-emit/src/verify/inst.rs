@@ -202,7 +202,8 @@ impl Checker<'_> {
     }
 }
 
-/// Conversions of the younger floats take no wider registers, and neither do 32-byte accesses.
+/// Conversions of the younger floats take no wider registers, and neither do 32-byte accesses and
+/// asynchronous stores.
 fn is_exact(op: &Op) -> bool {
     let young = |ty| matches!(ty, CvtTy::BF16 | CvtTy::TF32);
     match op {
@@ -210,6 +211,7 @@ fn is_exact(op: &Op) -> bool {
         Op::Ld(it) => it.vec == Some(VecLen::V8),
         Op::LdNc(it) => it.vec == Some(VecLen::V8),
         Op::St(it) => it.vec == Some(VecLen::V8),
+        Op::StAsync(_) => true,
         _ => false,
     }
 }
