@@ -25,11 +25,19 @@ pub(crate) const CANDIDATES: &[Candidate] = &[
 
 /// What `matmul` chooses.
 fn chosen(case: &Case) -> Option<Run> {
-    let product = product_of(case)?;
-    if case.format == Format::F32 && case.b == Order::Kn {
+    Some(multiply(product_of(case)))
+}
+
+/// What machines before Hopper get.
+fn mma(case: &Case) -> Option<Run> {
+    if !matches!(case.format, Format::Bf16 | Format::F16 | Format::I8) || case.shape.is_skinny() {
         return None;
     }
-    Some(Box::new(move |stream, problem| match (&problem.a, &problem.b, &mut problem.c) {
+    Some(multiply(product_of(case).path(matmul::Path::Mma)))
+}
+
+fn multiply(product: matmul::Product) -> Run {
+    Box::new(move |stream, problem| match (&problem.a, &problem.b, &mut problem.c) {
         (Matrix::F32(a), Matrix::F32(b), Matrix::F32(c)) => {
             Ok(matmul::matmul(stream, c, a, b, &product)?)
         }
@@ -42,42 +50,24 @@ fn chosen(case: &Case) -> Option<Run> {
         (Matrix::E4m3(a), Matrix::E4m3(b), Matrix::Bf16(c)) => {
             Ok(matmul::matmul(stream, c, a, b, &product)?)
         }
-        _ => Err("the matrices are not of the case's format".into()),
-    }))
-}
-
-/// What machines before Hopper get.
-fn mma(case: &Case) -> Option<Run> {
-    let product = product_of(case)?;
-    if !matches!(case.format, Format::Bf16 | Format::F16) || case.b != Order::Nk {
-        return None;
-    }
-    if case.shape.is_skinny() {
-        return None;
-    }
-    Some(Box::new(move |stream, problem| match (&problem.a, &problem.b, &mut problem.c) {
-        (Matrix::Bf16(a), Matrix::Bf16(b), Matrix::Bf16(c)) => {
-            Ok(matmul::matmul_on(stream, matmul::Path::Mma, c, a, b, &product)?)
-        }
-        (Matrix::F16(a), Matrix::F16(b), Matrix::F16(c)) => {
-            Ok(matmul::matmul_on(stream, matmul::Path::Mma, c, a, b, &product)?)
+        (Matrix::I8(a), Matrix::I8(b), Matrix::Sums(_, c)) => {
+            Ok(matmul::matmul(stream, c, a, b, &product)?)
         }
         _ => Err("the matrices are not of the case's format".into()),
-    }))
+    })
 }
 
-/// The case as the library says it; none for formats that it does not have.
-fn product_of(case: &Case) -> Option<matmul::Product> {
+/// The case as the library says it.
+fn product_of(case: &Case) -> matmul::Product {
     let order = match case.b {
         Order::Nk => matmul::Order::Nk,
         Order::Kn => matmul::Order::Kn,
     };
+    let Shape { m, n, k } = case.shape;
+    let product = matmul::Product::new(m, n, k).order(order).fixed_b();
     match case.format {
-        Format::F32 | Format::Bf16 | Format::F16 | Format::E4m3 => {
-            let Shape { m, n, k } = case.shape;
-            Some(matmul::Product::new(m, n, k).order(order).fixed_b())
-        }
-        Format::Tf32 | Format::I8 => None,
+        Format::Tf32 => product.tf32(),
+        Format::F32 | Format::Bf16 | Format::F16 | Format::I8 | Format::E4m3 => product,
     }
 }
 

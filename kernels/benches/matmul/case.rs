@@ -214,7 +214,8 @@ pub(crate) enum Matrix {
     F16(GpuBuffer<f16>),
     I8(GpuBuffer<i8>),
     E4m3(GpuBuffer<e4m3>),
-    I32(GpuBuffer<i32>),
+    /// Sums of `i8`: cuBLASLt writes integers, our kernels floats, and what nobody wrote is 0.
+    Sums(GpuBuffer<i32>, GpuBuffer<f32>),
 }
 
 impl Matrix {
@@ -234,7 +235,7 @@ impl Matrix {
             Format::F32 | Format::Tf32 => Self::F32(device.alloc_zeros(len)?),
             Format::Bf16 | Format::E4m3 => Self::Bf16(device.alloc_zeros(len)?),
             Format::F16 => Self::F16(device.alloc_zeros(len)?),
-            Format::I8 => Self::I32(device.alloc_zeros(len)?),
+            Format::I8 => Self::Sums(device.alloc_zeros(len)?, device.alloc_zeros(len)?),
         })
     }
 
@@ -245,7 +246,7 @@ impl Matrix {
             Self::F16(it) => it.address(),
             Self::I8(it) => it.address(),
             Self::E4m3(it) => it.address(),
-            Self::I32(it) => it.address(),
+            Self::Sums(it, _) => it.address(),
         }
     }
 
@@ -256,7 +257,11 @@ impl Matrix {
             Self::F16(it) => it.to_host(device)?.into_iter().map(f64::from).collect(),
             Self::I8(it) => it.to_host(device)?.into_iter().map(f64::from).collect(),
             Self::E4m3(it) => it.to_host(device)?.into_iter().map(f64::from).collect(),
-            Self::I32(it) => it.to_host(device)?.into_iter().map(f64::from).collect(),
+            Self::Sums(integers, floats) => {
+                let (integers, floats) = (integers.to_host(device)?, floats.to_host(device)?);
+                let both = integers.into_iter().zip(floats);
+                both.map(|(integer, float)| f64::from(integer) + f64::from(float)).collect()
+            }
         })
     }
 }
@@ -291,7 +296,10 @@ impl Problem {
             Matrix::F16(it) => it.clear_on(stream)?,
             Matrix::I8(it) => it.clear_on(stream)?,
             Matrix::E4m3(it) => it.clear_on(stream)?,
-            Matrix::I32(it) => it.clear_on(stream)?,
+            Matrix::Sums(integers, floats) => {
+                integers.clear_on(stream)?;
+                floats.clear_on(stream)?;
+            }
         }
         Ok(())
     }

@@ -265,9 +265,10 @@ pub(super) fn stream_kernel<
     let thread = thread_idx_x();
     // `wgmma` multiplies all tokens, also those that are not copied.
     if TOKENS == 64 && ROWS > 32 && m < TOKENS {
+        let words = cast_slice::<u64>(right);
         let mut at = thread;
-        while at < STAGES * SLABS * TOKENS * DEPTH {
-            right[at] = T::ZERO;
+        while at < STAGES * SLABS * TOKENS * DEPTH / 4 {
+            words[at] = 0;
             at += SLABS * WARPS * 32 + 32;
         }
         fence_proxy_async();
