@@ -321,19 +321,25 @@ pub fn matmul_reference(
     let place = |matrix: Matrix, batch: usize, row: usize, column: usize| {
         batch * matrix.stride as usize + row * matrix.row_stride as usize + column
     };
-    let a_at = |batch: usize, row: usize, i: usize| match product.order_a {
-        OrderA::Mk => a[place(product.a(), batch, row, i)],
-        OrderA::Km => a[place(product.a(), batch, i, row)],
+    // Where a row of A and a column of B begin, and the elements between two along K.
+    let row_of_a = |batch: usize, row: usize| match product.order_a {
+        OrderA::Mk => (place(product.a(), batch, row, 0), 1),
+        OrderA::Km => (place(product.a(), batch, 0, row), product.a().row_stride as usize),
     };
-    let b_at = |batch: usize, i: usize, column: usize| match product.order {
-        Order::Nk => b[place(product.b(), batch, column, i)],
-        Order::Kn => b[place(product.b(), batch, i, column)],
+    let column_of_b = |batch: usize, column: usize| match product.order {
+        Order::Nk => (place(product.b(), batch, column, 0), 1),
+        Order::Kn => (place(product.b(), batch, 0, column), product.b().row_stride as usize),
     };
     let (alpha, beta) = (f64::from(product.alpha), f64::from(product.beta));
     let mut result = c.to_vec();
     for batch in 0..product.batch as usize {
         for (row, column) in (0..m * n).map(|it| (it / n, it % n)) {
-            let dot = (0..k).map(|i| a_at(batch, row, i) * b_at(batch, i, column)).sum::<f64>();
+            let (a_first, a_step) = row_of_a(batch, row);
+            let (b_first, b_step) = column_of_b(batch, column);
+            let mut dot = 0.0;
+            for i in 0..k {
+                dot += a[a_first + i * a_step] * b[b_first + i * b_step];
+            }
             let at = place(product.c(), batch, row, column);
             let old = if beta == 0.0 { 0.0 } else { beta * c[at] };
             result[at] = alpha * dot + bias.get(column).copied().unwrap_or(0.0) + old;
