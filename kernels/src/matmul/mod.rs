@@ -3,11 +3,12 @@
 //! rows one after the other or with strides.
 //!
 //! Sums are `f32` (of `i8` `i32`, which wrap), in the order of the hardware (which adds products of
-//! `e4m3` with fewer bits); to them come the bias, a value a column, and `beta C`, also in `f32`, and the result is rounded once
-//! to the type of C, that of A and B, of `e4m3` `bf16`, of `i8` `f32`. The error of an element is within
-//! `k 2^-23` of the sum of the absolute products (the tensor cores truncate what they add) and
-//! `3 2^-24` of the absolute terms, and half a unit in the last place of C;
-//! of `f32` as TF32 ([`Product::tf32`]) `2^-9` of the sum of the absolute products comes to that.
+//! `e4m3` with fewer bits). To them come the bias, a value a column, and `beta C`, also in `f32`,
+//! and the result is rounded once to the type of C: that of A and B, of `e4m3` `bf16`, of `i8`
+//! `f32`. The error of an element is within `k 2^-23` of the sum of the absolute products (the
+//! tensor cores truncate what they add), `3 2^-24` of the absolute terms, and half a unit in the
+//! last place of C; of `f32` as TF32 ([`Product::tf32`]) `2^-9` of the sum of the absolute products
+//! comes to that.
 //!
 //! | path | types | machines | shapes |
 //! | --- | --- | --- | --- |
