@@ -6,6 +6,7 @@
 
 use firesteel::prelude::*;
 
+use super::tiles::tile_at;
 use super::{Order, OrderA, Path, Product};
 use crate::shape::Result;
 
@@ -177,11 +178,8 @@ fn product_in_columns<
     let (row_tiles, col_tiles) = (m.div_ceil(TILE), n.div_ceil(TILE));
     let batch = block_idx_x() / (row_tiles * col_tiles);
     let number = block_idx_x() % (row_tiles * col_tiles);
-    let group_tiles = GROUP * col_tiles;
-    let first = number / group_tiles * GROUP;
-    let rows = (row_tiles - first).min(GROUP);
-    let inside = number % group_tiles;
-    let (row0, col0) = ((first + inside % rows) * TILE, inside / rows * TILE);
+    let (row, col) = tile_at::<GROUP>(number, row_tiles, col_tiles);
+    let (row0, col0) = (row * TILE, col * TILE);
     let (warp, lane) = (thread_idx_x() / 32, thread_idx_x() % 32);
     let (warp_row, warp_col) = (warp % 2 * 64, warp / 2 * 32);
     let start = batch * share;

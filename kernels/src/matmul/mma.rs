@@ -5,6 +5,7 @@
 
 use firesteel::prelude::*;
 
+use super::tiles::{swizzled, tile_at};
 use super::{Order, Path, Product};
 use crate::shape::Result;
 
@@ -15,12 +16,6 @@ const GROUP: u32 = 8;
 /// Elements between two rows of the result in shared memory, so that they are in other banks.
 #[gpu_const]
 const PAD: u32 = 8;
-
-/// Where the piece of 8 elements at `row` and `piece` is in a tile of `DEPTH` columns.
-#[gpu_fn]
-fn swizzled(row: u32, piece: u32) -> u32 {
-    row * DEPTH + (piece ^ row % 8) * 8
-}
 
 /// Where a thread's pieces of a factor begin: one of each `THREADS / 8`th row. Rows beyond the
 /// last are read as the last; what they give is not stored.
@@ -110,11 +105,8 @@ pub(super) fn mma_kernel<
     let right = shared_mem![T; STAGES * COLS * DEPTH, align = 128];
     let (row_tiles, col_tiles) = (m.div_ceil(ROWS), n.div_ceil(COLS));
     let number = block_idx_x();
-    let group_tiles = GROUP * col_tiles;
-    let first = number / group_tiles * GROUP;
-    let rows = (row_tiles - first).min(GROUP);
-    let inside = number % group_tiles;
-    let (row0, col0) = ((first + inside % rows) * ROWS, inside / rows * COLS);
+    let (row, col) = tile_at::<GROUP>(number, row_tiles, col_tiles);
+    let (row0, col0) = (row * ROWS, col * COLS);
     let thread = thread_idx_x();
     let (warp, lane) = (thread / 32, thread % 32);
     let (warp_row, warp_col) = (warp % (ROWS / 64) * 64, warp / (ROWS / 64) * 64);

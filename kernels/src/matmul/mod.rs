@@ -27,6 +27,7 @@ mod mma;
 mod product;
 mod simt;
 mod stream;
+mod tiles;
 mod wgmma;
 
 use firesteel::prelude::*;

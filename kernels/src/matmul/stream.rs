@@ -6,6 +6,7 @@
 
 use firesteel::prelude::*;
 
+use super::tiles::swizzled;
 use super::{Order, Path, Product, boxes};
 use crate::shape::Result;
 
@@ -15,12 +16,6 @@ const DEPTH: u32 = 64;
 /// Between two columns of sums, so that the lanes of a warp write to different banks.
 #[gpu_const]
 const PAD: u32 = 2;
-
-/// Where the piece of 8 elements at `row` and `piece` is in a slab.
-#[gpu_fn]
-fn swizzled(row: u32, piece: u32) -> u32 {
-    row * DEPTH + (piece ^ row % 8) * 8
-}
 
 /// The stage after a stage, and its phase.
 #[gpu_fn]

@@ -8,6 +8,7 @@ use firesteel::prelude::*;
 use firesteel::{L2Promotion, Swizzle, TensorElement, TensorMap, TensorMapMut, Tiling};
 
 use super::product::Matrix;
+use super::tiles::tile_at;
 use super::{Order, OrderA, Path, Product};
 use crate::shape::Result;
 
@@ -35,16 +36,6 @@ fn unpaired<const BF16: bool>(word: u32) -> (f32, f32) {
     } else {
         (f16::from_bits(word as u16).to_f32(), f16::from_bits((word >> 16) as u16).to_f32())
     }
-}
-
-/// The tile of a number: columns of `GROUP` tiles, one after the other.
-#[gpu_fn]
-fn tile_at(number: u32, row_tiles: u32, col_tiles: u32) -> (u32, u32) {
-    let group_tiles = GROUP * col_tiles;
-    let first = number / group_tiles * GROUP;
-    let rows = (row_tiles - first).min(GROUP);
-    let inside = number % group_tiles;
-    (first + inside % rows, inside / rows)
 }
 
 /// Where an element of 4 bytes is in a chunk, whose rows of 128 bytes are swizzled.
@@ -163,7 +154,7 @@ fn product_in_pieces<
         if thread == 0 {
             while number < tiles * count {
                 let batch = number / tiles;
-                let (row, col) = tile_at(number % tiles, row_tiles, col_tiles);
+                let (row, col) = tile_at::<GROUP>(number % tiles, row_tiles, col_tiles);
                 let from = batch * share;
                 let depth = if share == 0 { k } else { (k - from).min(share) };
                 let steps = depth.div_ceil(DEPTH);
@@ -218,7 +209,7 @@ fn product_in_pieces<
         let out_first = half * (2 * 64 * CHUNK);
         while number < tiles * count {
             let batch = number / tiles;
-            let (row, col) = tile_at(number % tiles, row_tiles, col_tiles);
+            let (row, col) = tile_at::<GROUP>(number % tiles, row_tiles, col_tiles);
             let depth = if share == 0 { k } else { (k - batch * share).min(share) };
             let steps = depth.div_ceil(DEPTH);
             let mut sum = WarpgroupC::<_, COLS>::zero();
