@@ -2,6 +2,7 @@
 
 use firesteel::prelude::*;
 
+use super::tiles::tile_at;
 use super::{Order, OrderA, Product};
 use crate::shape::Result;
 
@@ -90,11 +91,8 @@ pub fn simt_product<const WIDE: bool, const KM: bool, const KN: bool>(
     let (row_tiles, col_tiles) = (m.div_ceil(TILE), n.div_ceil(TILE));
     let batch = block_idx_x() / (row_tiles * col_tiles);
     let number = block_idx_x() % (row_tiles * col_tiles);
-    let group_tiles = 8 * col_tiles;
-    let first = number / group_tiles * 8;
-    let rows = (row_tiles - first).min(8);
-    let inside = number % group_tiles;
-    let (row0, col0) = ((first + inside % rows) * TILE, inside / rows * TILE);
+    let tile = tile_at::<8>(number, row_tiles, col_tiles);
+    let (row0, col0) = (tile.0 * TILE, tile.1 * TILE);
     let thread = thread_idx_x();
     // A warp computes 32 by 64: lanes 4 by 8, each 8 by 8 in halves of four.
     let (warp, lane) = (thread / 32, thread % 32);
