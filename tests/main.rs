@@ -8,6 +8,7 @@ mod foreign_ptx;
 mod instructions;
 mod kernels;
 mod matmul;
+mod quant;
 mod runtime;
 mod sanitizer;
 mod tidy;

@@ -7,9 +7,11 @@
 //! | --- | --- |
 //! | [`elementwise`] | scaled sums and gated activations |
 //! | [`matmul`] | matrix products |
+//! | [`quant`] | weights in blocks of few bits |
 
 pub mod elementwise;
 pub mod matmul;
+pub mod quant;
 pub mod shape;
 
 /// The PTX of every kernel of the library.
