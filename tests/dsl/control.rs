@@ -52,6 +52,20 @@ bodies! {
         let a = if w[i] > k { w[i] - k } else if w[i] == k { 100 } else { k - w[i] };
         if a > 50 { z[i] = 1; } else { z[i] = a; }
     }
+    destructuring_assignment {
+        let (mut a, mut b) = (w[i], k);
+        (a, b) = (b, a + 1);
+        let mut t = [a, b, a + b];
+        (t[0], (_, b)) = (b, (a, t[2]));
+        [a, _, t[1]] = [t[0] - t[1], 5, b];
+        ([a, b], t[2]) = ([b, a], a * b);
+        _ = a;
+        let mut j = 0;
+        // The place is found when its turn comes.
+        (j, z[j]) = (i, 7);
+        (z[i], (a,)) = (z[j] + a + 3 * b, (t[0] + t[1],));
+        z[i] += 5 * a + t[2];
+    }
     early_return {
         if w[i] < k { return; }
         z[i] = w[i];

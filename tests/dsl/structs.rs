@@ -179,8 +179,10 @@ fn pairs(y: &mut [u32]) {
     y[6] = pair.nested() + START.at;
     let by = y[0];
     pair.map(|it| it + by);
-    let Ranges { at, ranges: _ } = pair;
-    y[7] = at + pair.ranges[1].0 + y.len() as u32;
+    let (mut at, mut low) = (1, 2);
+    Range(low, at) = Range(at, low);
+    (low, Ranges { at, .. }) = (low + at, pair);
+    y[7] = at + low + pair.ranges[1].0 + y.len() as u32;
 }
 
 #[test]
@@ -188,7 +190,7 @@ fn methods_of_one_name_are_told_apart() {
     let device = device();
     let mut y = device.alloc_zeros::<u32>(8).unwrap();
     pairs::launch(&device, &mut y, (1, 1, 1)).unwrap();
-    assert_eq!(y.to_host(&device).unwrap(), [3, 4, 5, 6, 7, 8, 5 + 7, 10 + 3 + 8]);
+    assert_eq!(y.to_host(&device).unwrap(), [3, 4, 5, 6, 7, 8, 5 + 7, 10 + 3 + 3 + 8]);
 }
 
 #[gpu_struct(methods)]

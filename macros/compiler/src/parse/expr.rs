@@ -100,12 +100,7 @@ impl Parser<'_, '_> {
             syn::Expr::Call(it) => self.call(it),
             syn::Expr::MethodCall(it) => self.method(it),
             syn::Expr::Macro(it) => self.macro_call(&it.mac),
-            syn::Expr::Assign(it) => {
-                let (left, right) = (self.expr(&it.left), self.expr(&it.right));
-                self.not_captured(&left);
-                let span = left.span.to(right.span);
-                self.node(ExprKind::Assign(Box::new(left), Box::new(right)), span)
-            }
+            syn::Expr::Assign(it) => self.assignment(it),
             _ => self.control(expr),
         }
     }

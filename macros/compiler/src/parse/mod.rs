@@ -4,6 +4,7 @@
 //! becomes the variable, constant, slice or intrinsic that it means. Reading goes on after a
 //! mistake, with [`ExprKind::Error`] in its place.
 
+mod assign;
 mod attributes;
 mod closure;
 mod control;
