@@ -25,6 +25,7 @@ mod references;
 mod structs;
 mod tensor_maps;
 mod views;
+mod waiting;
 mod wide;
 
 use firesteel::{Arg, Device, DeviceCopy, GpuBuffer, Kernel};

@@ -4,11 +4,13 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::backend::Queue;
 use crate::device::Device;
 use crate::element::{DeviceCopy, bytes_of};
 use crate::error::{Error, Result};
 use crate::graph::Freed;
 use crate::stream::{Stream, StreamState};
+use crate::watch;
 
 /// `len` elements in the memory of one device.
 ///
@@ -123,9 +125,18 @@ impl<T: DeviceCopy> GpuBuffer<T> {
         let state = device.default_state();
         state.recording().get().forbid("a copy to the host")?;
         self.memory.order_before(state)?;
+        let users = self.memory.users();
+        if let Queue::Cuda(stream) = &state.queue {
+            // The driver's copy would wait for ever with threads that wait for one that failed.
+            let own = [state, &self.memory.home];
+            let channels: Vec<_> = users.iter().chain(own).flat_map(|it| it.channels()).collect();
+            if !channels.is_empty() {
+                watch::wait(stream, &channels)?;
+            }
+        }
         T::fill(values, |bytes| state.queue.download(bytes, self.address()))?;
         state.drain(device)?;
-        self.memory.users().iter().try_for_each(|it| it.peek_fault())
+        users.iter().try_for_each(|it| it.peek_fault())
     }
 
     /// Copies all elements from the host and waits for it.

@@ -87,16 +87,23 @@ impl Channel {
         [0, 4, 8].map(|axis| self.load(offset + axis))
     }
 
+    /// Whether a fault is recorded that nobody has taken.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.load(layout::READY) != 0
+    }
+
     /// Reports the recorded fault and makes room for the next.
     pub(crate) fn take_fault(&self) -> Result<()> {
-        if self.load(layout::READY) == 0 {
-            return Ok(());
-        }
-        let fault = self.fault();
+        let Some(fault) = self.failure() else { return Ok(()) };
         self.store(layout::READY, 0);
         // Last, since from here on a running kernel may claim the record again.
         self.store(layout::CLAIMED, 0);
         Err(fault.into())
+    }
+
+    /// The recorded fault, which stays.
+    pub(crate) fn failure(&self) -> Option<Fault> {
+        self.has_failed().then(|| self.fault())
     }
 
     fn fault(&self) -> Fault {

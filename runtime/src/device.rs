@@ -185,13 +185,15 @@ impl Device {
     /// that failed in one of them.
     ///
     /// # Errors
-    /// [`Error::Fault`], errors of the driver, also of earlier work.
+    /// [`Error::Fault`], [`Error::Stuck`], errors of the driver, also of earlier work.
     pub fn synchronize(&self) -> Result<()> {
-        self.inner.backend.synchronize()?;
         let streams: Vec<_> = {
             let streams = self.inner.streams.lock().unwrap_or_else(PoisonError::into_inner);
             streams.iter().filter_map(Weak::upgrade).collect()
         };
+        self.inner.default.wait()?;
+        streams.iter().try_for_each(|it| it.wait())?;
+        self.inner.backend.synchronize()?;
         let mut result = self.inner.default.drain(self);
         for stream in streams {
             let drained = stream.drain(self);

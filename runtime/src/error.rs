@@ -278,6 +278,14 @@ pub enum Error {
     #[error("{0}")]
     Fault(Box<Fault>),
 
+    /// A check in a kernel failed, and other threads wait for the thread that failed it: the
+    /// kernel does not end.
+    #[error(
+        "threads wait for one that failed a check, and keep the device busy until this process \
+         ends: {0}"
+    )]
+    Stuck(Box<Fault>),
+
     /// The simulator found a violation.
     #[error("{0}")]
     Sim(Box<Report>),

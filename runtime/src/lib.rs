@@ -60,6 +60,7 @@ mod simulated;
 mod stream;
 mod tensor_map;
 pub mod tune;
+mod watch;
 
 pub use buffer::GpuBuffer;
 pub use device::{Device, DeviceEntry, DeviceId, DeviceInfo, Limits, devices};

@@ -13,6 +13,7 @@ use crate::device::Device;
 use crate::element::DeviceCopy;
 use crate::error::{Error, Result};
 use crate::graph::{Capture, Graph};
+use crate::watch;
 
 /// A queue of work on one device: what is put on one stream runs in that order.
 ///
@@ -66,11 +67,12 @@ impl Stream {
     /// check that failed in one of them.
     ///
     /// # Errors
-    /// [`Error::Fault`] for a failed check; errors of the driver, also of earlier work.
+    /// [`Error::Fault`] for a failed check, [`Error::Stuck`] if other threads wait for the one that
+    /// failed; errors of the driver, also of earlier work.
     pub fn synchronize(&self) -> Result<()> {
         let state = self.state()?;
         state.recording().get().forbid("waiting for the stream")?;
-        state.queue.synchronize()?;
+        state.wait()?;
         state.drain(&self.device)
     }
 
@@ -327,6 +329,20 @@ impl StreamState {
         let mut replayed = self.replayed.lock().unwrap_or_else(PoisonError::into_inner);
         if !replayed.iter().any(|it| Arc::ptr_eq(it, channel)) {
             replayed.push(Arc::clone(channel));
+        }
+    }
+
+    /// The channels that work on this stream may fail through.
+    pub(crate) fn channels(&self) -> Vec<Arc<Channel>> {
+        let replayed = self.replayed.lock().unwrap_or_else(PoisonError::into_inner);
+        self.channel.get().into_iter().chain(&*replayed).map(Arc::clone).collect()
+    }
+
+    /// Waits for all work on the stream, but not for ever after a failure.
+    pub(crate) fn wait(&self) -> Result<()> {
+        match &self.queue {
+            Queue::Cuda(stream) => watch::wait(stream, &self.channels()),
+            Queue::Sim(_) => Ok(()),
         }
     }
 

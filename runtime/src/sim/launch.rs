@@ -16,7 +16,7 @@ use super::cluster::Cluster;
 use super::memory::{GlobalView, Memory, Variable};
 use super::program::Program;
 use super::race::{LaunchSync, Party};
-use super::registers::{Registers, WARP, store_any};
+use super::registers::{Lanes, Registers, Row, WARP, store_any};
 use super::report::{self, Fault, Report, ThreadId, Violation, unflatten};
 use super::warp::Failure;
 
@@ -130,14 +130,24 @@ impl Launch<'_> {
     /// Whether a thread has claimed the fault record of the channel. Then threads are leaving
     /// early, and others that wait for them in vain are no fault of their own.
     pub(crate) fn fault_claimed(&self) -> bool {
-        let Some(offset) = self.program.channel else { return false };
-        let mut address = [0; 8];
-        let offset = offset as usize;
-        address.copy_from_slice(&self.params[offset..offset + 8]);
-        let address = u64::from_le_bytes(address) + u64::from(channel::CLAIMED);
+        let Some(address) = self.claim_address() else { return false };
         let mut claimed = [0; 4];
         let read = self.memory.read(address, &mut claimed);
         read.is_ok() && u32::from_le_bytes(claimed) != 0
+    }
+
+    /// Where threads that fail claim the fault record.
+    fn claim_address(&self) -> Option<u64> {
+        let offset = self.program.channel? as usize;
+        let mut address = [0; 8];
+        address.copy_from_slice(&self.params[offset..offset + 8]);
+        Some(u64::from_le_bytes(address) + u64::from(channel::CLAIMED))
+    }
+
+    /// Whether lanes that load from these addresses want to know whether a thread has failed.
+    pub(crate) fn asks_for_faults(&self, addresses: &Row<u64>, mask: u32) -> bool {
+        let claim = self.claim_address();
+        claim.is_some_and(|claim| Lanes(mask).all(|lane| addresses[lane] == claim))
     }
 
     /// Runs all blocks.

@@ -25,8 +25,11 @@ pub(crate) enum Action {
     Access(Access),
     /// Memory through which threads may wait for each other.
     Signal(Access),
-    /// Asks an `mbarrier` whether a phase is complete, which changes nothing by itself.
+    /// Asks for what others may change, by itself changing nothing: says so where the answer may
+    /// come from outside of the cluster.
     Ask(Access),
+    /// Reads what nobody changes: parameters of the kernel.
+    Recall(Access),
     /// Lanes of a mask together.
     Collective(Box<Collective>),
     /// A barrier of the block.

@@ -335,6 +335,13 @@ impl Warp {
                 current.pc += 1;
                 Ok(Next::Continue)
             }
+            Action::Recall(run) => {
+                if active != 0 {
+                    run(&mut self.cx(current.pc, block, launch), active)?;
+                }
+                current.pc += 1;
+                Ok(Next::Continue)
+            }
             Action::Jump(target) => Ok(self.jump(current, active, *target)),
             Action::Nothing => {
                 current.pc += 1;
@@ -442,6 +449,7 @@ impl Warp {
             }
             Action::Compute(_)
             | Action::Access(_)
+            | Action::Recall(_)
             | Action::Signal(_)
             | Action::Ask(_)
             | Action::ClusterArrive { .. }

@@ -168,7 +168,7 @@ impl Tuner {
         for (at, configuration) in configurations.iter().enumerate() {
             match measure(stream, &mut |stream| run(at, stream)) {
                 Ok(time) => times.push((time, at)),
-                Err(Error::Fault(fault)) => return Err(Error::Fault(fault)),
+                Err(error @ (Error::Fault(_) | Error::Stuck(_))) => return Err(error),
                 Err(error) => reasons.push(format!("{}: {error}", configuration.name)),
             }
         }

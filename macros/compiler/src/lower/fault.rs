@@ -107,6 +107,11 @@ impl Lower<'_> {
         self.branch(cond, fault, false);
     }
 
+    /// Whether a thread may end that others wait for.
+    pub(super) fn may_fail(&self) -> bool {
+        self.sites.iter().any(|site| !matches!(site.kind, SiteKind::Print { .. }))
+    }
+
     /// The blocks of all faults, and the recorder, behind the end of the body.
     pub(super) fn emit_faults(&mut self) {
         let faults = std::mem::take(&mut self.faults);
@@ -275,7 +280,7 @@ impl Lower<'_> {
     }
 
     /// The address of the channel in global memory.
-    fn channel(&mut self) -> Reg {
+    pub(super) fn channel(&mut self) -> Reg {
         self.uses_channel = true;
         // Not hoisted: most threads never need it.
         let generic = self.param_here(CHANNEL, Scalar::U64);
@@ -290,7 +295,7 @@ impl Lower<'_> {
 }
 
 /// A field of the channel.
-fn field(base: Reg, offset: u32) -> Addr {
+pub(super) fn field(base: Reg, offset: u32) -> Addr {
     Addr::new(base, i64::from(offset))
 }
 

@@ -6,6 +6,7 @@
 //! - `emit` (registers, labels, source places), `arith`, `cast`, `short`: single operations.
 //! - `expr`, `control`, `count`: the tree.
 //! - `place`, `fault`: memory, its bounds, and what happens to a thread that fails a check.
+//! - `patience`: what happens to those that wait for it.
 //! - `entry`: parameters, directives, the module around the function.
 //! - `intrinsic`: one function for each group of intrinsics.
 //! - `math`: the elementary functions, from exact operations.
@@ -27,6 +28,7 @@ mod intrinsic;
 mod math;
 mod number;
 pub(crate) mod op;
+mod patience;
 mod place;
 mod range;
 mod rem;
@@ -45,6 +47,7 @@ use crate::hir::{ExprKind, Kernel, LocalId, Root};
 use crate::walk;
 use fault::Fault;
 use number::Numbers;
+use patience::Waits;
 use range::Ranges;
 
 /// A kernel on its way to PTX.
@@ -63,6 +66,7 @@ pub(crate) struct Lower<'k> {
     /// Where a thread ends that returns from under a condition.
     exit: Label,
     faults: Vec<Fault>,
+    waits: Waits,
     sites: Vec<Site>,
     files: Vec<String>,
     last_loc: Option<Loc>,
@@ -103,15 +107,13 @@ pub struct Lowered {
 /// Lowers a folded kernel.
 pub fn lower(kernel: &Kernel) -> Lowered {
     let mut cx = Lower::new(kernel);
-    cx.declare_params();
-    cx.declare_shared();
-    let read = read_locals(kernel);
-    cx.bind_params(|local| read.contains(&local));
-    cx.block(&kernel.body);
-    cx.place(cx.exit);
-    cx.ret();
-    cx.numbers.leave_body();
-    cx.emit_faults();
+    cx.body();
+    if cx.may_wait_for_the_failed() {
+        // Only the whole body shows that a thread may fail that others wait for.
+        cx = Lower::new(kernel);
+        cx.waits = Waits::watchful();
+        cx.body();
+    }
     let (module, cx) = cx.module();
     let Lower { sites, uses_channel, static_shared, reserved_shared, .. } = cx;
     Lowered { module, sites, uses_channel, static_shared, reserved_shared }
@@ -147,6 +149,7 @@ impl<'k> Lower<'k> {
             used_labels: HashMap::new(),
             exit,
             faults: Vec::new(),
+            waits: Waits::default(),
             sites: Vec::new(),
             files: Vec::new(),
             last_loc: None,
@@ -160,6 +163,20 @@ impl<'k> Lower<'k> {
             uses_channel: false,
             temporary: None,
         }
+    }
+
+    /// All but the module around the function.
+    fn body(&mut self) {
+        self.declare_params();
+        self.declare_shared();
+        let read = read_locals(self.kernel);
+        self.bind_params(|local| read.contains(&local));
+        self.block(&self.kernel.body);
+        self.place(self.exit);
+        self.ret();
+        self.numbers.leave_body();
+        self.emit_waits();
+        self.emit_faults();
     }
 }
 

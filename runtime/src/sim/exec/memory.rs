@@ -341,8 +341,12 @@ impl Load {
     fn action<const N: usize>(self, to: [Destination; N]) -> Decoded {
         let Self { space, address, access, order } = self;
         if order.strong {
-            return Ok(Action::Signal(Box::new(move |cx, mask| {
+            return Ok(Action::Ask(Box::new(move |cx, mask| {
                 let addresses = address.load(cx.regs);
+                // That others have failed is no progress of those who wait for them.
+                if !cx.launch.asks_for_faults(&addresses, mask) {
+                    cx.block.activity = cx.block.activity.wrapping_add(1);
+                }
                 let mut out = [[0; 32]; N];
                 cx.by_space(space, At { addresses: &addresses, mask }, |cx, space, at| {
                     cx.load_from(space, access, at, &mut out)?;
@@ -470,7 +474,7 @@ fn kernel_param(
         Err(message) => return Some(Err(message)),
     };
     let access = Access::scalar(bytes as u32);
-    Some(access_action(move |cx, mask| {
+    Some(Ok(Action::Recall(Box::new(move |cx, mask| {
         let start = offset as usize;
         let Some(found) = cx.launch.params.get(start..start + bytes) else {
             let lane = mask.trailing_zeros() as usize;
@@ -479,7 +483,7 @@ fn kernel_param(
         let value = little_endian(found);
         to.store(cx, mask, &[value; 32]);
         Ok(())
-    }))
+    }))))
 }
 
 pub(super) fn ld(cx: &mut Decoder<'_>, it: &Ld) -> Decoded {

@@ -10,6 +10,7 @@ use firesteel_ptx::operand::{Addr, Def, SinkDef, Use};
 use firesteel_ptx::ty::{AddressTy, B64Ty, IntTy, MovTy, Ty as PtxTy};
 
 use super::super::emit::unless;
+use super::super::patience::Wait;
 use super::super::val::Address;
 use super::super::{Lower, Operand, Val, op};
 use crate::hir::{Call, Op, Scalar, SpanRange, Ty};
@@ -18,16 +19,16 @@ const SPACE: Option<Space> = Some(Space::Shared);
 const B64: B64Ty = B64Ty::B64;
 
 impl Lower<'_> {
-    pub(super) fn mbarrier(&mut self, call: &Call, _ty: &Ty, _span: SpanRange) -> Val {
+    pub(super) fn mbarrier(&mut self, call: &Call, _ty: &Ty, span: SpanRange) -> Val {
         match call.op {
             Op::FenceMbarrierInit => self.emit(FenceMbarrierInit {}),
             Op::FenceProxyAsync => self.emit(FenceProxy { proxy: Proxy::AsyncShared }),
-            _ => return self.on_mbarrier(call),
+            _ => return self.on_mbarrier(call, span),
         }
         Val::unit()
     }
 
-    fn on_mbarrier(&mut self, call: &Call) -> Val {
+    fn on_mbarrier(&mut self, call: &Call, span: SpanRange) -> Val {
         let at = self.place_argument(call);
         let addr = at.addr.clone();
         let argument = self.operands_of(call).pop().map(Use);
@@ -49,15 +50,19 @@ impl Lower<'_> {
             }
             (Op::MbarrierTryWait, Some(parity)) => {
                 let p = self.fresh(Scalar::Bool);
-                self.try_wait(p, addr, parity);
+                self.try_wait(p, addr.clone(), parity.clone());
+                self.watch_for_failure(Wait { p, addr, parity, span, again: None });
                 return p.into();
             }
             (Op::MbarrierWait, Some(parity)) => {
                 let again = self.label();
                 self.place_head(again);
                 let p = self.fresh(Scalar::Bool);
-                self.try_wait(p, addr, parity);
-                self.jump_if(unless(p), again);
+                self.try_wait(p, addr.clone(), parity.clone());
+                let wait = Wait { p, addr, parity, span, again: Some(again) };
+                if !self.watch_for_failure(wait) {
+                    self.jump_if(unless(p), again);
+                }
             }
             (Op::CpAsyncMbarrierArrive, _) => {
                 self.emit(CpAsyncMbarrierArrive { noinc: Some(NoInc::NoInc), space, ty, addr });
@@ -72,7 +77,7 @@ impl Lower<'_> {
         SinkDef(Some(self.fresh(Scalar::U64)))
     }
 
-    fn try_wait(&mut self, p: Reg, addr: Addr, parity: Use) {
+    pub(in super::super) fn try_wait(&mut self, p: Reg, addr: Addr, parity: Use) {
         let (sem, scope, space, ty, hint) = (None, None, SPACE, B64, None);
         self.emit(MbarrierTryWaitParity { sem, scope, space, ty, p: Def(p), addr, parity, hint });
     }
