@@ -46,6 +46,22 @@ pub fn gpu_struct(attr: TokenStream, item: TokenStream) -> TokenStream {
     firesteel_compiler::device_struct(attr.into(), item.into()).into()
 }
 
+/// Compiles a generic kernel for arguments that its own attribute does not name, as a module that
+/// is the kernel's in all else.
+///
+/// ```ignore
+/// gpu_instantiate!(pub mod wide = attention::attend, instances(D = [96], T = [f16, bf16]));
+///
+/// wide::launch::<96, bf16>(&device, ..)?;
+/// ```
+///
+/// The kernel may be of another module or crate, as far as its visibility goes; the list is that of
+/// `#[gpu_kernel(.., instances(..))]`.
+#[proc_macro]
+pub fn gpu_instantiate(item: TokenStream) -> TokenStream {
+    firesteel_compiler::instantiate(item.into()).into()
+}
+
 /// Goes on with an expansion that waited for a device item.
 #[doc(hidden)]
 #[proc_macro]

@@ -66,7 +66,7 @@ pub use buffer::GpuBuffer;
 pub use device::{Device, DeviceEntry, DeviceId, DeviceInfo, Limits, devices};
 pub use element::{DeviceCopy, DeviceScalar, Plain};
 pub use error::{DriverFailure, Error, Fault, FaultKind, PtxFailure, Result, TuneFailure};
-pub use firesteel_macros::{gpu_const, gpu_fn, gpu_kernel, gpu_struct};
+pub use firesteel_macros::{gpu_const, gpu_fn, gpu_instantiate, gpu_kernel, gpu_struct};
 pub use graph::Graph;
 pub use half;
 pub use info::{KernelInfo, Occupancy};

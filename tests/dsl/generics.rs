@@ -347,3 +347,38 @@ fn a_pair_keeps_what_is_constant_in_it() {
     let want: Vec<u32> = x.iter().copied().chain(x.iter().map(|x| x * 10)).collect();
     assert_eq!(to.to_host(&device).unwrap(), want);
 }
+
+gpu_instantiate! {
+    /// Windows of three and four elements.
+    mod wide_windows = firesteel_tests::device::windows, instances(N = [3, 4], T = [f16, f32]);
+}
+
+#[test]
+fn a_kernel_of_another_crate_gets_instances() {
+    use firesteel_tests::device::{Line, windows};
+
+    let device = device();
+    let x: Vec<f32> = (0..40).map(|i| i as f32 / 16.0).collect();
+    let halves: Vec<f16> = x.iter().map(|x| f16::from_f32(*x)).collect();
+    let lines: Vec<_> = (0..36).map(|i| Line { slope: 0.5, offset: i as f32 / 8.0 }).collect();
+    let want = |n: usize| -> Vec<f32> {
+        let sum = |i: usize| x[i..i + n].iter().sum::<f32>();
+        (0..36).map(|i| (sum(i) * 0.5 + i as f32 / 8.0).clamp(0.0, 8.0)).collect()
+    };
+    let (full, half) = (device.alloc_from(&x).unwrap(), device.alloc_from(&halves).unwrap());
+    let lines = device.alloc_from(&lines).unwrap();
+    let mut y = device.alloc_zeros::<f32>(36).unwrap();
+    windows::launch::<1, f32>(&device, &full, &lines, &mut y, 36).unwrap();
+    assert_eq!(y.to_host(&device).unwrap(), want(1));
+    wide_windows::launch::<4, f32>(&device, &full, &lines, &mut y, 36).unwrap();
+    assert_eq!(y.to_host(&device).unwrap(), want(4));
+    let mut y = device.alloc_zeros::<f16>(36).unwrap();
+    wide_windows::launch::<3, f16>(&device, &half, &lines, &mut y, 36).unwrap();
+    let got: Vec<f32> = y.to_host(&device).unwrap().iter().map(|y| y.to_f32()).collect();
+    // All sums are multiples of 1/32 below 8: exact.
+    assert_eq!(got, want(3));
+    let kernel = wide_windows::kernel::<3, f16>();
+    assert_eq!((kernel.name(), kernel.block()), ("wide_windows_3_f16", [96, 1, 1]));
+    assert_eq!(wide_windows::INSTANCES.len(), 4);
+    firesteel_tests::ptxas::demand(kernel.ptx(), &[]);
+}

@@ -78,6 +78,15 @@ impl Arguments {
         self.find(name)?.list.as_ref()
     }
 
+    /// The same with other instances.
+    pub(crate) fn with_instances(mut self, list: TokenStream, at: SpanRange) -> Self {
+        for argument in self.arguments.iter_mut().filter(|it| it.name == "instances") {
+            argument.list = Some(list.clone());
+        }
+        self.at = at;
+        self
+    }
+
     fn find(&self, name: &str) -> Option<&Argument> {
         self.arguments.iter().find(|argument| argument.name == name)
     }

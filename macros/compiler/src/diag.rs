@@ -275,6 +275,15 @@ impl Diags {
         }
     }
 
+    /// Moves what was reported from a position on to another place, and says where it was.
+    pub(crate) fn move_to(&mut self, from: usize, at: SpanRange) {
+        for diag in self.list.iter_mut().skip(from) {
+            let (file, line) = (diag.span.file(), diag.span.line());
+            diag.message.push_str(&format!(", at {file}:{line}"));
+            diag.span = at;
+        }
+    }
+
     /// Takes the list: the caller now answers for it.
     pub fn take(&mut self) -> Vec<Diag> {
         std::mem::take(&mut self.list)

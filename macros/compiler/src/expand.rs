@@ -362,7 +362,15 @@ fn elements(signature: &Signature) -> (TokenStream, TokenStream) {
         return (TokenStream::new(), TokenStream::new());
     }
     let (name, vis) = (&signature.name, inside_module(&signature.vis));
-    let (ids, paths): (Vec<_>, Vec<_>) = structs.into_iter().unzip();
+    let is = |(id, path)| match &signature.origin {
+        None => quote!(#path),
+        // The path means something there alone.
+        Some(origin) => {
+            quote!(<#origin::Elements as ::firesteel::expansion::Element<#id>>::Element)
+        }
+    };
+    let paths: Vec<_> = structs.iter().copied().map(is).collect();
+    let ids = structs.iter().map(|(id, _)| id);
     let inside = quote! {
         /// The structs in the slices that the kernel takes.
         #[doc(hidden)]

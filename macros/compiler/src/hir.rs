@@ -61,6 +61,8 @@ pub struct Signature {
     pub options: Options,
     /// The parameters in their order; [`ParamId`] indexes it.
     pub params: Vec<Param>,
+    /// The kernel whose text it is, if that stands elsewhere.
+    pub origin: Option<syn::Path>,
 }
 
 impl Options {

@@ -51,6 +51,11 @@ pub fn device_struct(attr: TokenStream, item: TokenStream) -> TokenStream {
     link::structure(attr, item)
 }
 
+/// Expands `gpu_instantiate!`: the module of a generic kernel of another place, for other arguments.
+pub fn instantiate(item: TokenStream) -> TokenStream {
+    link::instantiate(item)
+}
+
 /// Goes on with an expansion that waited for a device item.
 pub fn link(input: TokenStream) -> TokenStream {
     link::link(input)
@@ -62,7 +67,7 @@ fn expand_kernel(
     linker: &mut link::Linker<'_>,
 ) -> TokenStream {
     let mut diags = Diags::new();
-    let Some(source) = source::Source::read(attr, item, &mut diags) else {
+    let Some(source) = source::Source::read(attr.clone(), item, &mut diags) else {
         return diags.take_tokens();
     };
     let (mut shadows, mut compiled) = (TokenStream::new(), Vec::new());
@@ -95,7 +100,41 @@ fn expand_kernel(
         _ => expand::stub(&source.stub_signature(linker.links)),
     };
     let errors = diags.take_tokens();
-    quote::quote!(#module #shadows #errors)
+    let exported = source
+        .is_generic()
+        .then(|| link::export_kernel(&attr, source.function(), whole, linker.links));
+    quote::quote!(#module #shadows #exported #errors)
+}
+
+/// The module of a kernel whose text stands elsewhere. What is wrong with it in one of its instances
+/// is reported where that is named.
+fn expand_again(
+    source: &source::Source,
+    at: span::SpanRange,
+    links: &link::Links,
+    mut diags: Diags,
+) -> TokenStream {
+    let (mut linker, mut compiled) = (link::Linker::new(links), Vec::new());
+    for instance in &source.instances {
+        let before = diags.iter().len();
+        if let Some((ast, facts)) = front(source, instance, &mut linker, &mut diags)
+            && diags.is_empty()
+        {
+            compiled.extend(back(desugar::desugar(ast, &facts), &mut diags));
+        }
+        if diags.iter().len() > before {
+            diags.say_where(before, &format!(" in the instance `{}`", instance.text()));
+            diags.move_to(before, at);
+            break;
+        }
+    }
+    linker.report(&mut diags);
+    let module = match diags.is_empty() && !compiled.is_empty() {
+        true => expand::generic::module(source, &compiled),
+        false => expand::generic::stub(source, links),
+    };
+    let errors = diags.take_tokens();
+    quote::quote!(#module #errors)
 }
 
 /// Compiles the function under `#[gpu_kernel(attr)]` as far as the typed tree, of a generic one

@@ -10,11 +10,14 @@ use crate::hir::Signature;
 use crate::instances::{self, Instance};
 use crate::link::{Linker, Links};
 use crate::parse;
+use crate::span::SpanRange;
 
 /// A kernel as it stands in the source.
 pub(crate) struct Source {
     function: syn::ItemFn,
     arguments: Arguments,
+    /// The kernel whose text it is, if that stands elsewhere.
+    origin: Option<syn::Path>,
     /// Those that are compiled; none if they were reported.
     pub(crate) instances: Vec<Instance>,
 }
@@ -25,7 +28,24 @@ impl Source {
         let arguments = attr::read(attr, diags);
         let function = parse::function(item, diags)?;
         let instances = instances::instances(&function, &arguments, diags);
-        Some(Self { function, arguments, instances })
+        Some(Self { function, arguments, origin: None, instances })
+    }
+
+    /// The text of a kernel that stands elsewhere, with instances of its own.
+    pub(crate) fn again(
+        (attr, function): (TokenStream, syn::ItemFn),
+        (origin, list): (syn::Path, TokenStream),
+        at: SpanRange,
+        diags: &mut Diags,
+    ) -> Self {
+        let arguments = attr::read(attr, diags).with_instances(list, at);
+        let instances = instances::instances(&function, &arguments, diags);
+        Self { function, arguments, origin: Some(origin), instances }
+    }
+
+    /// The function.
+    pub(crate) fn function(&self) -> &syn::ItemFn {
+        &self.function
     }
 
     /// Whether its function has generic parameters.
@@ -56,6 +76,8 @@ impl Source {
         diags: &mut Diags,
     ) -> Ast {
         let options = attr::options(&self.arguments, instance, diags);
-        parse::kernel(options, &self.function, instance, linker, diags)
+        let mut ast = parse::kernel(options, &self.function, instance, linker, diags);
+        ast.signature.origin.clone_from(&self.origin);
+        ast
     }
 }

@@ -291,3 +291,34 @@ fn each_mistake_is_reported_once() {
         }
     }
 }
+
+/// The names of types and traits that `use` items bring.
+fn types_of(tree: &syn::UseTree, names: &mut Vec<String>) {
+    match tree {
+        syn::UseTree::Path(path) => types_of(&path.tree, names),
+        syn::UseTree::Group(group) => group.items.iter().for_each(|it| types_of(it, names)),
+        syn::UseTree::Name(name) => {
+            let name = name.ident.to_string();
+            names.extend(name.starts_with(|c: char| c.is_ascii_uppercase()).then_some(name));
+        }
+        _ => panic!("the language's names are brought one by one"),
+    }
+}
+
+#[test]
+fn no_struct_is_called_as_a_type_of_the_language() {
+    let exported = include_str!("../../../runtime/src/dsl/mod.rs");
+    let mut names = Vec::new();
+    for item in syn::parse_file(exported).unwrap().items {
+        if let syn::Item::Use(item) = item {
+            types_of(&item.tree, &mut names);
+        }
+    }
+    assert!(names.iter().any(|name| name == "WarpgroupSum"), "{names:?}");
+    for name in names {
+        let item = tokens(&format!("struct {name} {{ x: u32 }}"));
+        let diags = firesteel_compiler::check_device_item(item).unwrap_err();
+        let message = format!("a struct cannot be called `{name}`: the language has that name");
+        assert!(diags.iter().any(|diag| diag.message == message), "{name}: {diags:?}");
+    }
+}

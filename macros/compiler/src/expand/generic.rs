@@ -262,5 +262,8 @@ fn message(signature: &Signature, source: &Source) -> String {
 
 fn note(source: &Source) -> String {
     let all = source.instances.iter().map(|instance| format!("`{}`", instance.arguments()));
-    format!("it has {}; name others in `instances(..)`", all.collect::<Vec<_>>().join(", "))
+    format!(
+        "it has {}; name others in `instances(..)`, or elsewhere in `gpu_instantiate!`",
+        all.collect::<Vec<_>>().join(", ")
+    )
 }

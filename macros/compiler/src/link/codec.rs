@@ -25,6 +25,7 @@ pub(super) fn write_item(item: &Item) -> TokenStream {
         Kind::Struct(item, false) => (quote!(structure), item.to_token_stream()),
         Kind::Struct(item, true) => (quote!(structure_with_methods), item.to_token_stream()),
         Kind::Impl(of, item) => (quote!(methods), quote!(#of #item)),
+        Kind::Kernel(attr, function) => (quote!(kernel), quote!({ #attr } #function)),
         Kind::Broken => (quote!(broken), TokenStream::new()),
     };
     let names = write_names(names);
@@ -44,6 +45,7 @@ pub(super) fn write_job(job: &Job) -> TokenStream {
         Target::Const { item } => (quote!(constant), &none, item),
         Target::Struct { attr, item } => (quote!(structure), attr, item),
         Target::Impl { item } => (quote!(methods), &none, item),
+        Target::Instances { item } => (quote!(instances), &none, item),
     };
     let names = write_names(&links.names);
     let items = links.items.values().map(|item| write_item(item));
@@ -86,6 +88,10 @@ fn read_item(input: ParseStream<'_>) -> syn::Result<Item> {
             let of = tokens.parse::<LitStr>()?.value();
             Kind::Impl(of, Rc::new(tokens.parse()?))
         }
+        "kernel" => {
+            let attr = read_group(&tokens)?;
+            Kind::Kernel(attr, Rc::new(tokens.parse()?))
+        }
         _ => Kind::Broken,
     };
     Ok(Item { id, name, kind, names: read_names(input)? })
@@ -119,6 +125,7 @@ fn read_job(input: ParseStream<'_>) -> syn::Result<Job> {
         "function" => Target::Function { item },
         "structure" => Target::Struct { attr, item },
         "methods" => Target::Impl { item },
+        "instances" => Target::Instances { item },
         _ => Target::Const { item },
     };
     let list;

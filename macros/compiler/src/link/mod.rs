@@ -10,6 +10,7 @@
 //! private helpers and other crates need no more than Rust's own paths.
 
 mod codec;
+mod instantiate;
 mod structs;
 
 use std::collections::BTreeMap;
@@ -46,6 +47,8 @@ pub(crate) enum Kind {
     Struct(Rc<syn::ItemStruct>, bool),
     /// `#[gpu_struct]` on the `impl` of the struct of this identity.
     Impl(String, Rc<syn::ItemImpl>),
+    /// `#[gpu_kernel(attr)]` on a generic kernel, for `gpu_instantiate!`.
+    Kernel(TokenStream, Rc<syn::ItemFn>),
     /// Reported where it is defined.
     Broken,
 }
@@ -145,6 +148,7 @@ enum Target {
     Const { item: TokenStream },
     Struct { attr: TokenStream, item: TokenStream },
     Impl { item: TokenStream },
+    Instances { item: TokenStream },
 }
 
 /// A target on its way: paths that are wanted, the first of them asked for, and what is known.
@@ -158,6 +162,11 @@ struct Job {
 /// Expands `#[gpu_kernel(attr)]`.
 pub(crate) fn kernel(attr: TokenStream, item: TokenStream) -> TokenStream {
     start(Target::Kernel { attr, item })
+}
+
+/// Expands `gpu_instantiate!`.
+pub(crate) fn instantiate(item: TokenStream) -> TokenStream {
+    start(Target::Instances { item })
 }
 
 /// Expands `#[gpu_fn]`.
@@ -267,6 +276,7 @@ fn compile(target: &Target, linker: &mut Linker<'_>) -> TokenStream {
             Ok(item) => structs::device_impl(&item, linker),
             Err(error) => error.to_compile_error(),
         },
+        Target::Instances { item } => instantiate::instances(item, linker),
     }
 }
 
@@ -349,6 +359,23 @@ fn device_constant(item: &syn::ItemConst, linker: &mut Linker<'_>) -> TokenStrea
     let errors = diags.take_tokens();
     let exported = export(&item.ident, &item.vis, kind, linker.links);
     quote!(#item #exported #errors)
+}
+
+/// The macro of a generic kernel, as far as others see the kernel.
+pub(crate) fn export_kernel(
+    attr: &TokenStream,
+    function: &syn::ItemFn,
+    is_sound: bool,
+    links: &Links,
+) -> TokenStream {
+    if matches!(function.vis, syn::Visibility::Inherited) {
+        return TokenStream::new();
+    }
+    let kind = match is_sound {
+        true => Kind::Kernel(attr.clone(), Rc::new(function.clone())),
+        false => Kind::Broken,
+    };
+    export(&function.sig.ident, &function.vis, kind, links)
 }
 
 /// The macro of an item, under the item's own name.

@@ -183,7 +183,7 @@ pub(super) fn device_impl(item: &syn::ItemImpl, linker: &mut Linker<'_>) -> Toke
     let Some(of) = links.find(None, &written.path) else { return TokenStream::new() };
     let (vis, has_methods) = match &of.kind {
         Kind::Struct(of, has_methods) => (of.vis.clone(), *has_methods),
-        Kind::Function(_) | Kind::Const(_) | Kind::Impl(..) | Kind::Broken => {
+        Kind::Function(_) | Kind::Const(_) | Kind::Impl(..) | Kind::Kernel(..) | Kind::Broken => {
             return quote!(#item);
         }
     };

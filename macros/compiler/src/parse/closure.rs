@@ -104,7 +104,9 @@ impl Parser<'_, '_> {
                 let kind = ClosureKind::Function(path.clone());
                 self.node(ExprKind::Closure(Box::new(Closure { id, kind })), span)
             }
-            Kind::Const(_) | Kind::Struct(..) | Kind::Impl(..) => self.device_const(path),
+            Kind::Const(_) | Kind::Struct(..) | Kind::Impl(..) | Kind::Kernel(..) => {
+                self.device_const(path)
+            }
             Kind::Broken => {
                 self.linker.broken = true;
                 self.error_node(span)

@@ -70,6 +70,10 @@ impl Parser<'_, '_> {
         match &item.kind {
             Kind::Struct(of, _) => self.positional_struct(path, &item, of, args, span),
             Kind::Impl(..) => self.node(ExprKind::Error(args), span),
+            Kind::Kernel(..) => {
+                self.names_a_kernel(path, &item);
+                self.node(ExprKind::Error(args), span)
+            }
             Kind::Function(function) => self.inline(path, &item, function, args, span),
             Kind::Const(_) => {
                 let message = format!("`{}` is a constant, not a function", item.name);
@@ -82,6 +86,12 @@ impl Parser<'_, '_> {
                 self.node(ExprKind::Error(args), span)
             }
         }
+    }
+
+    fn names_a_kernel(&mut self, path: &syn::Path, item: &Item) {
+        let message = format!("`{}` is a kernel, which the host launches", item.name);
+        let help = "put what both need into a function under `#[gpu_fn]`";
+        self.error(Code::WrongKind, SpanRange::of(path), message, help);
     }
 
     pub(super) fn inline(
@@ -314,6 +324,10 @@ impl Parser<'_, '_> {
                 let message = format!("`{}` is a function", item.name);
                 let help = format!("call it: `{}(..)`", item.name);
                 self.error(Code::WrongKind, span, message, help);
+                self.error_node(span)
+            }
+            Kind::Kernel(..) => {
+                self.names_a_kernel(path, &item);
                 self.error_node(span)
             }
             Kind::Struct(..) | Kind::Impl(..) => {

@@ -53,6 +53,7 @@ impl Parser<'_, '_> {
             attrs: function.attrs.clone(),
             options,
             params,
+            origin: None,
         }
     }
 

@@ -109,6 +109,7 @@ pub(crate) fn device_function(
         attrs: function.attrs.clone(),
         options: Options::DEVICE,
         params: std::mem::take(&mut cx.slices),
+        origin: None,
     };
     cx.finish(signature, body)
 }
@@ -131,6 +132,7 @@ pub(crate) fn device_constant(
         attrs: Vec::new(),
         options: Options::DEVICE,
         params: Vec::new(),
+        origin: None,
     };
     cx.finish(signature, body)
 }
@@ -155,6 +157,7 @@ pub(crate) fn device_struct(
         attrs: Vec::new(),
         options: Options::DEVICE,
         params: Vec::new(),
+        origin: None,
     };
     cx.finish(signature, body)
 }

@@ -13,6 +13,7 @@ use crate::ast::{
     StructDecl, StructId, StructOf, TyExpr, TyExprKind,
 };
 use crate::diag::{Code, Diags, nearest};
+use crate::fragment::FragmentKind;
 use crate::intrinsics::Class;
 use crate::link::{Item, Kind};
 use crate::span::SpanRange;
@@ -23,21 +24,25 @@ const HOST_NAMES: [&str; 12] = [
 ];
 
 /// What every kernel sees, beside classes of scalars and parts of matrices.
-const OWN_NAMES: [&str; 13] = [
+const OWN_NAMES: [&str; 10] = [
     "AnyRank",
     "FactorA",
     "FactorB",
-    "FragA",
-    "FragB",
-    "FragC",
     "Lanes",
     "Order",
+    "Registers",
     "Scope",
     "Slice",
     "TensorMap",
-    "TileK",
-    "TileMn",
+    "WarpgroupSum",
 ];
+
+/// Whether `firesteel::dsl` has a type or a trait of this name.
+fn is_own_name(name: &str) -> bool {
+    Class::bounds().any(|class| class.name() == name)
+        || FragmentKind::from_name(name).is_some()
+        || OWN_NAMES.contains(&name)
+}
 
 /// Whether Rust's convention makes the name that of a type, which may be a struct.
 pub(super) fn is_struct_name(name: &str) -> bool {
@@ -87,7 +92,9 @@ pub(crate) fn as_constant(constant: &syn::ImplItemConst) -> syn::ItemConst {
 fn methods(item: &Item) -> impl Iterator<Item = &syn::ImplItemFn> {
     let items: &[ImplItem] = match &item.kind {
         Kind::Impl(_, item) => &item.items,
-        Kind::Function(_) | Kind::Const(_) | Kind::Struct(..) | Kind::Broken => &[],
+        Kind::Function(_) | Kind::Const(_) | Kind::Struct(..) | Kind::Kernel(..) | Kind::Broken => {
+            &[]
+        }
     };
     items.iter().filter_map(|item| match item {
         ImplItem::Fn(method) => Some(method),
@@ -117,7 +124,7 @@ impl Parser<'_, '_> {
             return false;
         }
         let name = item.ident.to_string();
-        if Class::bounds().any(|class| class.name() == name) || OWN_NAMES.contains(&&*name) {
+        if is_own_name(&name) {
             let message = format!("a struct cannot be called `{name}`: the language has that name");
             self.error(Code::BadStruct, item.ident.span(), message, "rename it");
         }
@@ -161,7 +168,7 @@ impl Parser<'_, '_> {
                 self.linker.broken = true;
                 None
             }
-            Kind::Function(_) | Kind::Const(_) | Kind::Impl(..) => {
+            Kind::Function(_) | Kind::Const(_) | Kind::Impl(..) | Kind::Kernel(..) => {
                 let message = format!("`{}` is not a struct", item.name);
                 let help = "name one that is under `#[gpu_struct]`";
                 self.error(Code::WrongKind, SpanRange::of(path), message, help);
@@ -195,7 +202,11 @@ impl Parser<'_, '_> {
                 self.scopes = scopes;
                 decl
             }
-            Kind::Function(_) | Kind::Const(_) | Kind::Impl(..) | Kind::Broken => {
+            Kind::Function(_)
+            | Kind::Const(_)
+            | Kind::Impl(..)
+            | Kind::Kernel(..)
+            | Kind::Broken => {
                 unreachable!("`struct_item` gives structs")
             }
         };
