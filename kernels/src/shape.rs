@@ -59,6 +59,24 @@ pub enum Error {
         /// Elements given.
         got: usize,
     },
+    /// Rows are no multiple of a block.
+    #[error("rows have {got} weights, no multiple of the {block} of a block of `{format}`")]
+    Row {
+        /// ggml's name of the format.
+        format: &'static str,
+        /// Weights of a block.
+        block: usize,
+        /// Weights of a row.
+        got: usize,
+    },
+    /// A weight that is to be packed is infinite or NaN.
+    #[error("`{what}[{index}]` is not finite")]
+    NotFinite {
+        /// The operand.
+        what: &'static str,
+        /// Where the first such weight is.
+        index: usize,
+    },
     /// A path of a product does not take its shape or the device.
     #[error("{path:?} does not multiply {m} x {k} by {k} x {n}: {why}")]
     Path {

@@ -18,6 +18,30 @@ pub trait Block: Plain + PartialEq {
 
     /// The weight `i`.
     fn weight(&self, i: u32) -> f32;
+
+    /// Packs [`LEN`](Self::LEN) weights; what is missing is 0.
+    fn pack(x: &[f32]) -> Self;
+
+    /// The block of these bytes; what is missing is 0.
+    #[must_use]
+    fn from_bytes(bytes: &[u8]) -> Self {
+        let mut block = [Self::zero()];
+        let filled = Self::fill(&mut block, |to| {
+            to.iter_mut().zip(bytes).for_each(|(to, byte)| *to = *byte);
+            Ok(())
+        });
+        debug_assert!(filled.is_ok(), "only what fills it fails");
+        block[0]
+    }
+}
+
+/// What is done with a format whose block is a type: see [`Format::visit`].
+pub trait Visitor {
+    /// What comes of it.
+    type Output;
+
+    /// Does it.
+    fn visit<B: Block>(self) -> Self::Output;
 }
 
 /// No format has this name or number.
@@ -37,9 +61,15 @@ fn list() -> String {
     Format::ALL.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
-/// The list of formats: variant, block, ggml's name, ggml's number.
+/// The list of formats: variant, module, block, ggml's name, ggml's number.
 macro_rules! formats {
-    ($($variant:ident, $block:ident, $name:literal, $number:literal;)*) => {
+    ($($variant:ident, $module:ident, $block:ident, $name:literal, $number:literal;)*) => {
+        $(pub use $module::$block;)*
+
+        launch::launch!(f32, 0: $($variant, $module;)*);
+        launch::launch!(f16, 1: $($variant, $module;)*);
+        launch::launch!(bf16, 2: $($variant, $module;)*);
+
         /// A block format of ggml.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Format {
@@ -73,6 +103,19 @@ macro_rules! formats {
             pub const fn ggml_type(self) -> u32 {
                 match self { $(Self::$variant => $number,)* }
             }
+
+            /// Does something that depends on the type of the block.
+            pub fn visit<V: format::Visitor>(self, visitor: V) -> V::Output {
+                match self { $(Self::$variant => visitor.visit::<$block>(),)* }
+            }
+        }
+
+        /// The PTX of every kernel.
+        pub fn ptx() -> impl Iterator<Item = &'static str> {
+            let kernels = finite::find_kernel::INSTANCES.iter()
+                $(.chain($module::quantize_kernel::INSTANCES.iter())
+                .chain($module::dequantize_kernel::INSTANCES.iter()))*;
+            kernels.map(|kernel| kernel.ptx())
         }
 
         $(
@@ -87,6 +130,12 @@ macro_rules! formats {
 
                 fn weight(&self, i: u32) -> f32 {
                     $block::weight(self, i)
+                }
+
+                fn pack(x: &[f32]) -> Self {
+                    let mut weights = [0.0; <Self as Block>::LEN];
+                    weights.iter_mut().zip(x).for_each(|(weight, x)| *weight = *x);
+                    $block::pack(&weights)
                 }
             }
         )*

@@ -4,7 +4,16 @@
 
 use firesteel::prelude::*;
 
-use super::scales::{min_of, scale_of};
+use super::Block;
+use super::fit::fit_above;
+use super::groups::{groups, wider};
+use super::head::{Head, head_above, scale_code};
+use super::round::level;
+use super::scales::{byte_of_scales, min_of, number, scale_of};
+use super::stage::{
+    RUN, aligned_eight_at, byte_at, copy_in, floats, half_at, load8, scaled_and, store8,
+};
+use super::unpack::unpack;
 
 /// 256 weights in ggml's bytes.
 #[gpu_struct(methods)]
@@ -39,12 +48,12 @@ impl BlockQ5K {
 
     /// The scale of group `j`, 0 to 63.
     pub fn scale(&self, j: u32) -> u32 {
-        scale_of(&self.scales, j)
+        scale_of(|k| number(self.scales[k]), j)
     }
 
     /// The minimum of group `j`, 0 to 63.
     pub fn min(&self, j: u32) -> u32 {
-        min_of(&self.scales, j)
+        min_of(|k| number(self.scales[k]), j)
     }
 
     /// The weight `i`.
@@ -53,3 +62,73 @@ impl BlockQ5K {
         step * self.code(i) as f32 - self.dmin.to_f32() * self.min(i / 32) as f32
     }
 }
+
+#[gpu_fn]
+fn eight(words: &[u32], at: u32, i: u32) -> [f32; 8] {
+    let low = aligned_eight_at(words, at + 48 + i / 64 * 32 + i % 32);
+    let high = aligned_eight_at(words, at + 16 + i % 32);
+    let (shift, bit) = (i / 32 % 2 * 4, i / 32);
+    let codes = [
+        low[0] >> shift & 0x0f0f_0f0f | (high[0] >> bit & 0x0101_0101) << 4,
+        low[1] >> shift & 0x0f0f_0f0f | (high[1] >> bit & 0x0101_0101) << 4,
+    ];
+    let scale = scale_of(|k| byte_at(words, at + 4 + k), i / 32);
+    let min = min_of(|k| byte_at(words, at + 4 + k), i / 32);
+    let step = half_at(words, at) * scale as f32;
+    scaled_and(floats(codes, 0.0), step, -(half_at(words, at + 2) * min as f32))
+}
+
+unpack!(256 weights in 176 bytes);
+
+/// Scale and minimum of a group. An error counts as much as its weight and the mean one.
+#[gpu_fn]
+fn fit(x: &[f32; 32], codes: &mut [u32; 32]) -> (f32, f32) {
+    let mut squares = 0.0f32;
+    for i in 0..32 {
+        squares += x[i] * x[i];
+    }
+    let mean = (squares / 32.0).sqrt();
+    fit_above::<32, false>(x, |x| mean + x.abs(), (31, -0.5, 15), codes)
+}
+
+#[gpu_fn]
+fn head(widest: f32, most: f32) -> Head {
+    head_above(widest, most, 63.0)
+}
+
+/// The scale, and the minimum 8 bits above it.
+#[gpu_fn]
+fn group(head: Head, (scale, low): (f32, f32)) -> u32 {
+    scale_code(head.inverse, scale, 63) | scale_code(head.inverse_min, low, 63) << 8
+}
+
+#[gpu_fn]
+fn encode(head: Head, group: u32, x: &[f32; 32], codes: &mut [u32; 32]) {
+    let step = head.d * (group & 255) as f32;
+    if step != 0.0 {
+        let min = head.dmin * (group >> 8) as f32;
+        for i in 0..32 {
+            codes[i] = level((x[i] + min) / step, 0, 31) as u32;
+        }
+    }
+}
+
+#[gpu_fn]
+fn byte(b: u32, code: impl Fn(u32) -> u32, group: impl Fn(u32) -> u32, head: u32) -> u32 {
+    if b < 4 {
+        head >> (b * 8) & 255
+    } else if b < 16 {
+        byte_of_scales(b - 4, |j| group(j))
+    } else if b < 48 {
+        let mut bits = 0;
+        for k in 0..8u32 {
+            bits |= code(b - 16 + 32 * k) >> 4 << k;
+        }
+        bits
+    } else {
+        let at = (b - 48) / 32 * 64 + (b - 48) % 32;
+        code(at) & 15 | (code(at + 32) & 15) << 4
+    }
+}
+
+groups!(BlockQ5K, 32 in 8, signed: false, 176 bytes, 64 threads);

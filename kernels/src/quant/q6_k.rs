@@ -4,6 +4,14 @@
 
 use firesteel::prelude::*;
 
+use super::Block;
+use super::fit::{NOTHING, fit_around};
+use super::groups::{groups, wider};
+use super::head::{Head, head_around};
+use super::round::{level, nearest};
+use super::stage::{RUN, byte_at, copy_in, eight_at, floats, half_at, load8, scaled, store8};
+use super::unpack::unpack;
+
 /// 256 weights in ggml's bytes.
 #[gpu_struct(methods)]
 #[repr(C)]
@@ -39,3 +47,65 @@ impl BlockQ6K {
         step * (self.code(i) as i32 - Self::OFFSET) as f32
     }
 }
+
+#[gpu_fn]
+fn eight(words: &[u32], at: u32, i: u32) -> [f32; 8] {
+    let low = eight_at(words, at + i / 128 * 64 + i % 64);
+    let high = eight_at(words, at + 128 + i / 128 * 32 + i % 32);
+    let (shift, pair) = (i / 64 % 2 * 4, i / 32 % 4 * 2);
+    let codes = [
+        low[0] >> shift & 0x0f0f_0f0f | (high[0] >> pair & 0x0303_0303) << 4,
+        low[1] >> shift & 0x0f0f_0f0f | (high[1] >> pair & 0x0303_0303) << 4,
+    ];
+    let scale = byte_at(words, at + 192 + i / 16) as u8 as i8;
+    scaled(floats(codes, 32.0), half_at(words, at + 208) * scale as f32)
+}
+
+unpack!(256 weights in 210 bytes);
+
+#[gpu_fn]
+fn fit(x: &[f32; 16], codes: &mut [u32; 16]) -> (f32, f32) {
+    (fit_around::<16>(x, 32, codes), 0.0)
+}
+
+#[gpu_fn]
+fn head(widest: f32, _most: f32) -> Head {
+    head_around(widest, NOTHING, 128.0)
+}
+
+/// The scale as a byte.
+#[gpu_fn]
+fn group(head: Head, (scale, _): (f32, f32)) -> u32 {
+    nearest(head.inverse * scale).min(127) as u32 & 255
+}
+
+#[gpu_fn]
+fn encode(head: Head, group: u32, x: &[f32; 16], codes: &mut [u32; 16]) {
+    let step = head.d * (group as u8 as i8) as f32;
+    if head.inverse == 0.0 {
+        for i in 0..16 {
+            codes[i] = 0;
+        }
+    } else if step != 0.0 {
+        for i in 0..16 {
+            codes[i] = (level(x[i] / step, -32, 31) + 32.0) as u32;
+        }
+    }
+}
+
+#[gpu_fn]
+fn byte(b: u32, code: impl Fn(u32) -> u32, group: impl Fn(u32) -> u32, head: u32) -> u32 {
+    if b < 128 {
+        let at = b / 64 * 128 + b % 64;
+        code(at) & 15 | (code(at + 64) & 15) << 4
+    } else if b < 192 {
+        let at = (b - 128) / 32 * 128 + b % 32;
+        code(at) >> 4 | code(at + 32) >> 4 << 2 | code(at + 64) >> 4 << 4 | code(at + 96) >> 4 << 6
+    } else if b < 208 {
+        group(b - 192)
+    } else {
+        head >> ((b - 208) * 8) & 255
+    }
+}
+
+groups!(BlockQ6K, 16 in 16, signed: true, 210 bytes, 128 threads);

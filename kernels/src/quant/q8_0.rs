@@ -4,6 +4,12 @@
 
 use firesteel::prelude::*;
 
+use super::fit::widest;
+use super::lanes::{bytes_of, put8, widest_of_lanes};
+use super::round::{byte_code, head_of_bytes};
+use super::stage::{RUN, copy_in, copy_out, eight_at, floats, half_at, load8, scaled, store8};
+use super::unpack::unpack;
+
 /// 32 weights in ggml's bytes.
 #[gpu_struct(methods)]
 #[repr(C)]
@@ -31,4 +37,54 @@ impl BlockQ8_0 {
     pub fn weight(&self, i: u32) -> f32 {
         (self.code(i) as i32 - Self::OFFSET) as f32 * self.d.to_f32()
     }
+}
+
+#[gpu_fn]
+fn eight(words: &[u32], at: u32, i: u32) -> [f32; 8] {
+    let bytes = eight_at(words, at + 2 + i);
+    let codes = [bytes[0] ^ 0x8080_8080, bytes[1] ^ 0x8080_8080];
+    scaled(floats(codes, 128.0), half_at(words, at))
+}
+
+unpack!(32 weights in 34 bytes);
+
+impl BlockQ8_0 {
+    /// Packs weights.
+    #[must_use]
+    pub fn pack(x: &[f32; 32]) -> Self {
+        let (d, inverse) = head_of_bytes(widest(x));
+        let qs = x.map(|x| byte_code(x, inverse) as i8);
+        Self { d: f16::from_f32(d), qs }
+    }
+}
+
+/// Packs: a thread has eight weights.
+#[gpu_kernel(
+    block_size = 256,
+    unchecked,
+    instances((KIND = 0, T = f32), (KIND = 1, T = f16), (KIND = 2, T = bf16))
+)]
+pub(super) fn quantize_kernel<const KIND: u32, T: Float>(
+    blocks: &mut [u8],
+    x: &[T],
+    n_blocks: u32,
+) {
+    let words = shared_mem![u32; 544];
+    let halves = cast_slice::<u16>(words);
+    let first = block_idx_x() * (RUN / 32);
+    let (at, lane) = (thread_idx_x() / 4 * 34, thread_idx_x() % 4);
+    let x =
+        load8::<KIND, T>(x, block_idx_x() as usize * RUN as usize + thread_idx_x() as usize * 8);
+    let (d, inverse) = head_of_bytes(widest_of_lanes::<4>(&x));
+    let mut codes = [0u32; 8];
+    for i in 0..8 {
+        codes[i] = byte_code(x[i], inverse) as u32;
+    }
+    put8(halves, at + 2 + lane * 8, bytes_of(&codes));
+    if lane == 0 {
+        halves[at / 2] = f16::from_f32(d).to_bits();
+    }
+    bar_sync();
+    let n = (n_blocks - first).min(RUN / 32);
+    copy_out(blocks, words, first as usize * 34, n * 34);
 }

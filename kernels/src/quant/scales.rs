@@ -8,22 +8,32 @@
 
 use firesteel::prelude::*;
 
-/// The scale of group `j`.
+/// The scale of group `j`; `byte(k)` is byte `k` of the twelve.
 #[gpu_fn]
-pub fn scale_of(scales: &[u8; 12], j: u32) -> u32 {
-    if j < 4 {
-        scales[j] as u32 & 63
+pub fn scale_of(byte: impl Fn(u32) -> u32, j: u32) -> u32 {
+    if j < 4 { byte(j) & 63 } else { byte(j + 4) & 15 | byte(j - 4) >> 6 << 4 }
+}
+
+/// The minimum of group `j`; `byte(k)` is byte `k` of the twelve.
+#[gpu_fn]
+pub fn min_of(byte: impl Fn(u32) -> u32, j: u32) -> u32 {
+    if j < 4 { byte(j + 4) & 63 } else { byte(j + 4) >> 4 | byte(j) >> 6 << 4 }
+}
+
+/// Byte `k` of the twelve. A word of a group has its minimum 8 bits above its scale.
+#[gpu_fn]
+pub fn byte_of_scales(k: u32, group: impl Fn(u32) -> u32) -> u32 {
+    if k < 4 {
+        group(k) & 63 | (group(k + 4) & 48) << 2
+    } else if k < 8 {
+        group(k - 4) >> 8 & 63 | (group(k) >> 8 & 48) << 2
     } else {
-        scales[j + 4] as u32 & 15 | scales[j - 4] as u32 >> 6 << 4
+        group(k - 4) & 15 | (group(k - 4) >> 8 & 15) << 4
     }
 }
 
-/// The minimum of group `j`.
+/// A byte as a number. A function, since a closure with a cast works in kernels only.
 #[gpu_fn]
-pub fn min_of(scales: &[u8; 12], j: u32) -> u32 {
-    if j < 4 {
-        scales[j + 4] as u32 & 63
-    } else {
-        scales[j + 4] as u32 >> 4 | scales[j] as u32 >> 6 << 4
-    }
+pub fn number(byte: u8) -> u32 {
+    byte as u32
 }
