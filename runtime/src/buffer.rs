@@ -69,13 +69,19 @@ impl<T> GpuBuffer<T> {
 }
 
 impl<T: DeviceCopy> GpuBuffer<T> {
+    /// A buffer of no elements, for a slice of a kernel that has nothing to read. It takes nothing
+    /// of the device, so work that is captured may make one too.
+    ///
+    /// # Errors
+    /// [`Error::StreamDestroyed`].
+    pub fn empty(stream: &Stream) -> Result<Self> {
+        Self::wrap(stream, 0, 0, false)
+    }
+
     pub(crate) fn alloc(stream: &Stream, len: usize) -> Result<Self> {
         let state = stream.state()?;
         let bytes = bytes_of::<T>(len)?;
-        // A buffer of nothing takes nothing of the device.
-        if bytes > 0 {
-            state.recording().get().forbid("an allocation")?;
-        }
+        state.recording().get().forbid("an allocation")?;
         let address = state.queue.alloc(bytes)?;
         Self::wrap(stream, address, len, true)
     }

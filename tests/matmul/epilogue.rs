@@ -3,7 +3,7 @@
 use firesteel::prelude::*;
 use firesteel_examples::data;
 use firesteel_kernels::matmul::{
-    Product, WgmmaArguments, matmul_reference, simt_product, wgmma_product,
+    Order, Product, WgmmaArguments, matmul_reference, mma_product, simt_product, wgmma_product,
 };
 use firesteel_kernels::shape::Result;
 
@@ -34,6 +34,32 @@ fn gelu_layer(
         one,
         0.0,
         |s, _, col| gelu(s + bias[col]),
+    );
+}
+
+/// A scale of each column, and beside the product what C holds.
+#[gpu_kernel(block_size = 128, arch = "sm_80", min_blocks = 2)]
+fn scaled_columns(
+    a: &[bf16],
+    b: &[bf16],
+    c: &mut [f32],
+    scales: &[f32],
+    m: u32,
+    n: u32,
+    k: u32,
+    beta: f32,
+) {
+    let (of_a, of_b) = ((0, k, 1), (0, 1, n));
+    mma_product::<true, false, true, bf16, f32>(
+        a,
+        b,
+        c,
+        (m, n, k, 0),
+        of_a,
+        of_b,
+        (0, n),
+        beta,
+        |x, _, col| x * scales[col],
     );
 }
 
@@ -85,6 +111,30 @@ fn a_layer_ends_in_gelu() -> Result<()> {
         // Half a unit of `bf16`; sums of 72 products below 1, and a function at most 1.2 as steep.
         let allowed = want.abs() / 256.0 + 1.2 * 73.0 * 73.0 / 8_388_608.0;
         assert!((got - want).abs() <= allowed, "{got} instead of {want}");
+    }
+    Ok(())
+}
+
+#[test]
+fn columns_are_scaled_and_added_to_c() -> Result<()> {
+    let device = crate::device();
+    let [m, n, k] = [130usize, 40, 24];
+    let product = Product::new(130, 40, 24).order(Order::Kn);
+    let of =
+        |seed, len| data::floats(seed, len).into_iter().map(bf16::from_f32).collect::<Vec<_>>();
+    let (a, b) = (of(1, m * k), of(2, n * k));
+    let (scales, old) = (data::floats(3, n), data::floats(4, m * n));
+    let (x, y) = (device.alloc_from(&a)?, device.alloc_from(&b)?);
+    let (s, mut c) = (device.alloc_from(&scales)?, device.alloc_from(&old)?);
+    let config = LaunchConfig::new([2, 1, 1]);
+    let stream = device.stream();
+    scaled_columns::launch_on(&stream, config, &x, &y, &mut c, &s, 130, 40, 24, 0.5)?;
+    let sums = matmul_reference(&vec![0.0; m * n], &doubles(a), &doubles(b), &[], &product);
+    for (at, (got, sum)) in c.to_host(&device)?.into_iter().zip(sums).enumerate() {
+        let want = sum * f64::from(scales[at % n]) + 0.5 * f64::from(old[at]);
+        // Sums of 24 products below 1, and the roundings of three terms.
+        let allowed = 25.0 * 24.0 / 8_388_608.0;
+        assert!((f64::from(got) - want).abs() <= allowed, "{got} instead of {want}");
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use firesteel_kernels::shape::{Error, Result};
 use super::{check, check_terms};
 
 /// The orders of both factors.
-const ORDERS: [(OrderA, Order); 4] = [
+pub(super) const ORDERS: [(OrderA, Order); 4] = [
     (OrderA::Mk, Order::Nk),
     (OrderA::Mk, Order::Kn),
     (OrderA::Km, Order::Nk),
@@ -31,7 +31,8 @@ fn wgmma_takes_factors_in_every_order() -> Result<()> {
 #[test]
 fn mma_takes_factors_in_every_order() -> Result<()> {
     for (order_a, order) in ORDERS {
-        for [m, n, k] in [[17, 33, 19], [136, 72, 72]] {
+        // The last has more steps than stages, and a tile of its own.
+        for [m, n, k] in [[17, 33, 19], [136, 72, 72], [136, 136, 328]] {
             let product = Product::new(m, n, k).order_a(order_a).order(order);
             check::<bf16>(Some(Path::Mma), &product)?;
             check_terms::<f16>(Some(Path::Mma), &product.alpha(0.5).beta(1.0), true)?;

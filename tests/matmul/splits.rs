@@ -27,6 +27,7 @@ fn mma_sums_parts_of_k() -> Result<()> {
     check::<bf16>(path, &product)?;
     check_terms::<f16>(path, &product.order(Order::Kn).alpha(0.5).beta(-1.0), true)?;
     check::<bf16>(path, &Product::new(5, 4, 131).splits(2).order_a(OrderA::Km))?;
+    check::<f16>(path, &Product::new(72, 8, 131).splits(2).order_a(OrderA::Km).order(Order::Kn))?;
     check_terms::<i8>(path, &Product::new(20, 24, 288).splits(2).beta(1.0), true)?;
     check_terms::<f32>(path, &Product::new(20, 24, 288).splits(9).tf32(), true)
 }

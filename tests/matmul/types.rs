@@ -1,8 +1,9 @@
 //! Products of types that are multiplied in another: integers of 8 bits, and `f32` as TF32.
 
-use firesteel_kernels::matmul::{Order, OrderA, Path, Product, matmul};
+use firesteel_kernels::matmul::{Path, Product, matmul};
 use firesteel_kernels::shape::{Error, Result};
 
+use super::layouts::ORDERS;
 use super::{check, check_terms, shapes};
 
 #[test]
@@ -29,13 +30,17 @@ fn wgmma_multiplies_floats_as_tf32() -> Result<()> {
 }
 
 #[test]
-fn mma_multiplies_bytes_and_tf32() -> Result<()> {
-    for [m, n, k] in [[17, 33, 19], [132, 40, 272]] {
-        let product = Product::new(m, n, k);
-        check::<i8>(Some(Path::Mma), &product)?;
-        check::<f32>(Some(Path::Mma), &product.tf32())?;
-        let product = product.alpha(0.25).beta(2.0).order(Order::Kn);
-        check_terms::<i8>(Some(Path::Mma), &product.order_a(OrderA::Km), true)?;
+fn mma_multiplies_bytes_and_tf32_in_every_order() -> Result<()> {
+    for (order_a, order) in ORDERS {
+        // Rows of no whole pieces, of a part of a stage, and of more stages than there are.
+        for [m, n, k] in [[17, 33, 19], [144, 272, 80], [48, 144, 528]] {
+            let product = Product::new(m, n, k).order_a(order_a).order(order);
+            check::<i8>(Some(Path::Mma), &product)?;
+            check::<f32>(Some(Path::Mma), &product.tf32())?;
+        }
+        let product = Product::new(132, 48, 272).order_a(order_a).order(order);
+        let product = product.alpha(0.25).beta(2.0);
+        check_terms::<i8>(Some(Path::Mma), &product, true)?;
         check_terms::<f32>(Some(Path::Mma), &product.batch(2).tf32(), true)?;
     }
     Ok(())

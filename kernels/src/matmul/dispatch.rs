@@ -3,7 +3,7 @@
 use firesteel::TensorElement;
 use firesteel::prelude::*;
 
-use super::{Order, OrderA, Path, Product, finish, general, mma, simt, stream, wgmma};
+use super::{OrderA, Path, Product, finish, mma, simt, stream, wgmma};
 use crate::shape::{self, Result};
 
 /// The types of which there are products.
@@ -25,14 +25,14 @@ pub(super) mod sealed {
             capability: (u32, u32),
             multiprocessors: u32,
         ) -> Path;
-        /// Multiplies; lengths are those of the shape, and nothing but `bias` is empty.
+        /// Multiplies; lengths are those of the shape, and nothing is empty.
         fn launch(
             stream: &Stream,
             path: Path,
             c: &mut GpuBuffer<Self::Output>,
             a: &GpuBuffer<Self>,
             b: &GpuBuffer<Self>,
-            bias: &GpuBuffer<Self::Output>,
+            bias: Option<&GpuBuffer<Self::Output>>,
             product: &Product,
         ) -> Result<()>;
         /// Adds `count` dense sums of parts of K and the terms beside the product.
@@ -40,7 +40,7 @@ pub(super) mod sealed {
             stream: &Stream,
             c: &mut GpuBuffer<Self::Output>,
             parts: &GpuBuffer<f32>,
-            bias: &GpuBuffer<Self::Output>,
+            bias: Option<&GpuBuffer<Self::Output>>,
             count: u32,
             product: &Product,
         ) -> Result<()>;
@@ -84,6 +84,25 @@ fn parts<T>(stream: &Stream, path: Path, product: &Product) -> Result<Option<Par
     }
 }
 
+/// Multiplies at once into C, or, if a path is to split K, in parts whose `sums` are added after.
+fn at_once_or_in_parts<T: Multiply>(
+    stream: &Stream,
+    path: Path,
+    c: &mut GpuBuffer<T::Output>,
+    bias: Option<&GpuBuffer<T::Output>>,
+    product: &Product,
+    at_once: impl FnOnce(&mut GpuBuffer<T::Output>) -> Result<()>,
+    in_parts: impl FnOnce(&mut GpuBuffer<f32>, &Product) -> Result<()>,
+) -> Result<()> {
+    match parts::<T>(stream, path, product)? {
+        Some(Parts { product: part, mut sums }) => {
+            in_parts(&mut sums, &part)?;
+            T::finish(stream, c, &sums, bias, part.batch, product)
+        }
+        None => at_once(c),
+    }
+}
+
 /// The path for 16-bit floats.
 fn choose_half(
     product: &Product,
@@ -124,7 +143,7 @@ macro_rules! finish {
             stream: &Stream,
             c: &mut GpuBuffer<$out>,
             parts: &GpuBuffer<f32>,
-            bias: &GpuBuffer<$out>,
+            bias: Option<&GpuBuffer<$out>>,
             count: u32,
             product: &Product,
         ) -> Result<()> {
@@ -158,44 +177,35 @@ macro_rules! halves {
                 c: &mut GpuBuffer<Self>,
                 a: &GpuBuffer<Self>,
                 b: &GpuBuffer<Self>,
-                bias: &GpuBuffer<Self>,
+                bias: Option<&GpuBuffer<Self>>,
                 product: &Product,
             ) -> Result<()> {
                 match path {
                     Path::Wgmma(cols) => {
-                        let parts = match (cols, product.order_a, product.splits) {
-                            (128, OrderA::Mk, _) => parts::<Self>(stream, path, product)?,
-                            (_, _, None | Some(0 | 1)) => None,
-                            (_, _, Some(_)) => {
-                                let why = "K is split for tiles of 128 columns and an A `[m, k]`";
-                                return Err(product.no(path, why));
-                            }
+                        let at_once = |c: &mut GpuBuffer<Self>| {
+                            wgmma::$half(stream, cols, c, a, b, bias, product)
                         };
-                        let Some(Parts { product: part, mut sums }) = parts else {
-                            return wgmma::$half(stream, cols, c, a, b, bias, product);
-                        };
-                        let none = stream.alloc_uninit(0)?;
-                        wgmma::$sums(stream, cols, &mut sums, a, b, &none, &part)?;
-                        Self::finish(stream, c, &sums, bias, part.batch, product)
-                    }
-                    Path::Stream => {
-                        product.plain(path, !bias.is_empty())?;
-                        stream::$half(stream, c, a, b, product)
-                    }
-                    Path::Mma => {
-                        let is_plain = product.plain(path, !bias.is_empty()).is_ok();
-                        match parts::<Self>(stream, path, product)? {
-                            Some(Parts { product: part, mut sums }) => {
-                                let none = stream.alloc_uninit(0)?;
-                                general::$sums(stream, &mut sums, a, b, &none, &part)?;
-                                Self::finish(stream, c, &sums, bias, part.batch, product)
-                            }
-                            None if is_plain && product.order == Order::Nk => {
-                                mma::$half(stream, c, a, b, product)
-                            }
-                            None => general::$half(stream, c, a, b, bias, product),
+                        if cols == 128 && product.order_a == OrderA::Mk {
+                            at_once_or_in_parts::<Self>(
+                                stream, path, c, bias, product, at_once,
+                                |sums, part| wgmma::$sums(stream, cols, sums, a, b, None, part),
+                            )
+                        } else if product.splits.is_none_or(|parts| parts <= 1) {
+                            at_once(c)
+                        } else {
+                            let why = "K is split for tiles of 128 columns and an A `[m, k]`";
+                            Err(product.no(path, why))
                         }
                     }
+                    Path::Stream => {
+                        product.plain(path, bias.is_some())?;
+                        stream::$half(stream, c, a, b, product)
+                    }
+                    Path::Mma => at_once_or_in_parts::<Self>(
+                        stream, path, c, bias, product,
+                        |c| mma::$half(stream, c, a, b, bias, product),
+                        |sums, part| mma::$sums(stream, sums, a, b, None, part),
+                    ),
                     Path::Simt => Err(product.no(path, "it multiplies `f32`")),
                 }
             }
@@ -211,19 +221,23 @@ halves! {
 /// The paths on the tensor cores of a type whose C is `f32`, perhaps in parts.
 macro_rules! to_floats {
     ($name:ident, $stream:ident, $path:ident, $c:ident, $a:ident, $b:ident, $bias:ident, $product:ident) => {{
-        let run = |c: &mut GpuBuffer<f32>, bias: &GpuBuffer<f32>, product: &Product| match $path {
-            Path::Wgmma(cols) => wgmma::$name($stream, cols, c, $a, $b, bias, product),
-            Path::Mma | Path::Stream | Path::Simt => {
-                general::$name($stream, c, $a, $b, bias, product)
+        let run = |c: &mut GpuBuffer<f32>, bias: Option<&GpuBuffer<f32>>, product: &Product| {
+            match $path {
+                Path::Wgmma(cols) => wgmma::$name($stream, cols, c, $a, $b, bias, product),
+                Path::Mma | Path::Stream | Path::Simt => {
+                    mma::$name($stream, c, $a, $b, bias, product)
+                }
             }
         };
-        match parts::<$name>($stream, $path, $product)? {
-            Some(Parts { product: part, mut sums }) => {
-                run(&mut sums, &$stream.alloc_uninit(0)?, &part)?;
-                finish::f32($stream, $c, &sums, $bias, part.batch, $product)
-            }
-            None => run($c, $bias, $product),
-        }
+        at_once_or_in_parts::<$name>(
+            $stream,
+            $path,
+            $c,
+            $bias,
+            $product,
+            |c| run(c, $bias, $product),
+            |sums, part| run(sums, None, part),
+        )
     }};
 }
 
@@ -250,7 +264,7 @@ impl sealed::Launch for f32 {
         c: &mut GpuBuffer<Self>,
         a: &GpuBuffer<Self>,
         b: &GpuBuffer<Self>,
-        bias: &GpuBuffer<Self>,
+        bias: Option<&GpuBuffer<Self>>,
         product: &Product,
     ) -> Result<()> {
         match path {
@@ -290,7 +304,7 @@ impl sealed::Launch for i8 {
         c: &mut GpuBuffer<f32>,
         a: &GpuBuffer<Self>,
         b: &GpuBuffer<Self>,
-        bias: &GpuBuffer<f32>,
+        bias: Option<&GpuBuffer<f32>>,
         product: &Product,
     ) -> Result<()> {
         match path {
@@ -319,7 +333,7 @@ impl sealed::Launch for e4m3 {
         c: &mut GpuBuffer<bf16>,
         a: &GpuBuffer<Self>,
         b: &GpuBuffer<Self>,
-        bias: &GpuBuffer<bf16>,
+        bias: Option<&GpuBuffer<bf16>>,
         product: &Product,
     ) -> Result<()> {
         match path {

@@ -47,12 +47,14 @@ macro_rules! host {
             stream: &Stream,
             c: &mut GpuBuffer<$name>,
             parts: &GpuBuffer<f32>,
-            bias: &GpuBuffer<$name>,
+            bias: Option<&GpuBuffer<$name>>,
             count: u32,
             product: &Product,
         ) -> Result<()> {
             let (&Product { m, n, batch, alpha, beta, .. }, to) = (product, product.c());
             let (rows, stride) = (to.row_stride, to.stride as u32);
+            let none = GpuBuffer::empty(stream)?;
+            let bias = bias.unwrap_or(&none);
             let config = LaunchConfig::new([(batch * m * n).div_ceil(256), 1, 1]);
             // SAFETY: `parts` holds `count` matrices of C's shape, `bias` is empty or has a value a
             // column, and C has the product's length, which every index follows from.

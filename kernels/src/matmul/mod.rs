@@ -22,7 +22,6 @@
 
 mod dispatch;
 mod finish;
-mod general;
 mod mma;
 mod product;
 mod simt;
@@ -34,7 +33,7 @@ use firesteel::prelude::*;
 use firesteel::{L2Promotion, Swizzle, TensorElement, TensorMap, Tiling};
 
 pub use dispatch::Multiply;
-pub use general::mma_product;
+pub use mma::mma_product;
 pub use product::{Order, OrderA, Product, matmul_reference};
 pub use simt::simt_product;
 pub use wgmma::{WgmmaArguments, wgmma_product};
@@ -48,16 +47,9 @@ pub fn ptx() -> impl Iterator<Item = &'static str> {
     let wgmma = wgmma::wgmma_kernel::INSTANCES.iter();
     let stream = stream::stream_kernel::INSTANCES.iter();
     let mma = mma::mma_kernel::INSTANCES.iter();
-    let general = general::general_kernel::INSTANCES.iter();
     let simt = simt::simt_kernel::INSTANCES.iter();
     let finish = finish::finish_kernel::INSTANCES.iter();
-    wgmma
-        .chain(stream)
-        .chain(mma)
-        .chain(general)
-        .chain(simt)
-        .chain(finish)
-        .map(|kernel| kernel.ptx())
+    wgmma.chain(stream).chain(mma).chain(simt).chain(finish).map(|kernel| kernel.ptx())
 }
 
 /// The kernel that multiplies.
@@ -86,7 +78,7 @@ pub fn matmul<T: Multiply>(
     b: &GpuBuffer<T>,
     product: &Product,
 ) -> Result<()> {
-    run(stream, c, a, b, &stream.alloc_uninit(0)?, product)
+    run(stream, c, a, b, None, product)
 }
 
 /// [`matmul`] on a path of the caller's choice.
@@ -117,16 +109,15 @@ pub fn matmul_bias<T: Multiply>(
     product: &Product,
 ) -> Result<()> {
     shape::eq("bias", product.n as usize, bias.len())?;
-    run(stream, c, a, b, bias, product)
+    run(stream, c, a, b, Some(bias), product)
 }
 
-/// With an empty `bias` if there is none.
 fn run<T: Multiply>(
     stream: &Stream,
     c: &mut GpuBuffer<T::Output>,
     a: &GpuBuffer<T>,
     b: &GpuBuffer<T>,
-    bias: &GpuBuffer<T::Output>,
+    bias: Option<&GpuBuffer<T::Output>>,
     product: &Product,
 ) -> Result<()> {
     product.check([a.len(), b.len(), c.len()])?;
@@ -138,11 +129,11 @@ fn run<T: Multiply>(
         shape::count(what, len)?;
     }
     if product.k == 0 {
-        return T::finish(stream, c, &stream.alloc_uninit(0)?, bias, 0, product);
+        return T::finish(stream, c, &GpuBuffer::empty(stream)?, bias, 0, product);
     }
     let info = stream.device().info()?;
     let path = product.path.unwrap_or_else(|| {
-        T::choose(product, !bias.is_empty(), info.compute_capability, info.multiprocessors)
+        T::choose(product, bias.is_some(), info.compute_capability, info.multiprocessors)
     });
     T::launch(stream, path, c, a, b, bias, product)
 }

@@ -242,7 +242,7 @@ pub(super) fn f32(
     c: &mut GpuBuffer<f32>,
     a: &GpuBuffer<f32>,
     b: &GpuBuffer<f32>,
-    bias: &GpuBuffer<f32>,
+    bias: Option<&GpuBuffer<f32>>,
     product: &Product,
 ) -> Result<()> {
     let &Product { m, n, k, alpha, beta, order_a, order, batch, .. } = product;
@@ -253,6 +253,8 @@ pub(super) fn f32(
     // Lengths fit in 32 bits, and so does every stride that is used.
     let [a_matrix, b_matrix, c_matrix] = [of_a, of_b, of_c].map(|it| it.stride as u32);
     let wide = [of_a, of_b, of_c].iter().all(|it| it.is_aligned(4) && it.columns.is_multiple_of(4));
+    let none = GpuBuffer::empty(stream)?;
+    let bias = bias.unwrap_or(&none);
     let config = LaunchConfig::new([batch * m.div_ceil(TILE) * n.div_ceil(TILE), 1, 1]);
     let launch = match (wide, order_a, order) {
         (false, _, _) => simt_kernel::launch_on::<false, false, false>,

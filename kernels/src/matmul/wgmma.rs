@@ -536,7 +536,7 @@ macro_rules! host {
             c: &mut GpuBuffer<$out>,
             a: &GpuBuffer<$factor>,
             b: &GpuBuffer<$factor>,
-            bias: &GpuBuffer<$out>,
+            bias: Option<&GpuBuffer<$out>>,
             product: &Product,
         ) -> Result<()> {
             use wgmma_kernel::launch_on;
@@ -547,6 +547,8 @@ macro_rules! host {
             let (a_next, b_next) = (next(product.a()), next(product.b()));
             let (km, kn) = (product.order_a == OrderA::Km, product.order == Order::Kn);
             let (a, b, c) = (&a, &b, &mut c);
+            let none = GpuBuffer::empty(stream)?;
+            let bias = bias.unwrap_or(&none);
             // SAFETY: The maps have the product's shape; copies do not leave their tensors, `bias`
             // is empty or has a value a column, and the kernel's own indices follow from its
             // constants.
