@@ -250,3 +250,80 @@ fn a_struct_of_sums_stays_in_its_registers() {
     tiles::launch(&device, &device.alloc_from(&x).unwrap(), &mut y, 3).unwrap();
     assert_eq!(y.to_host(&device).unwrap(), vec![2.0 * 16.0 * 3.0 + 3.0; 128]);
 }
+
+/// 20 bytes: no power of two.
+#[gpu_struct(methods)]
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Cell {
+    key: u32,
+    sums: [f32; 3],
+    bytes: [u8; 4],
+}
+
+#[gpu_struct]
+impl Cell {
+    fn new(key: u32) -> Self {
+        let byte = key as u8;
+        Self {
+            key,
+            sums: [key as f32, key as f32 + 0.25, key as f32 + 0.5],
+            bytes: [byte, byte + 1, byte + 2, byte + 3],
+        }
+    }
+
+    fn sum(&self) -> f32 {
+        self.sums[0] + self.sums[1] + self.sums[2]
+    }
+}
+
+#[gpu_fn]
+fn mark(cells: &mut [Cell], at: u32, by: u32) {
+    cells[at].key += by;
+    cells[at].bytes[at % 4] = 200;
+}
+
+/// Each thread reads what another one has put into shared memory, whole and in parts.
+#[gpu_kernel(block_size = 32)]
+fn shared_cells(cells: &mut [Cell], y: &mut [f32], at: i64) {
+    let first = shared_mem![u8; 1];
+    let tile = shared_mem![Cell; 32];
+    let lane = thread_idx_x();
+    first[0] = 1;
+    tile[lane] = Cell::new(lane);
+    mark(tile, lane, 100);
+    bar_sync();
+    let other = 31 - lane;
+    y[lane] = tile[other].sums[lane % 3] + tile[3].sums[1] + tile[other].sum();
+    cells[lane] = tile[at as usize + other as usize];
+    cells[lane].key += tile.len() as u32 + tile[0].bytes[1] as u32;
+}
+
+#[test]
+fn structs_are_elements_of_shared_memory() {
+    let device = device();
+    let stream = device.create_stream().unwrap();
+    let mut cells = device.alloc_from(&[Cell::new(0); 32]).unwrap();
+    let mut y = device.alloc_zeros::<f32>(32).unwrap();
+    let grid = || LaunchConfig::new([1, 1, 1]);
+    shared_cells::launch_on(&stream, grid(), &mut cells, &mut y, 0).unwrap();
+    stream.synchronize().unwrap();
+    let marked = |i: u32| {
+        let mut cell = Cell::new(i);
+        cell.key += 100;
+        cell.bytes[i as usize % 4] = 200;
+        cell
+    };
+    let (sums, cells_got) = (y.to_host(&device).unwrap(), cells.to_host(&device).unwrap());
+    for lane in 0..32 {
+        let other = marked(31 - lane);
+        let sum = other.sums[lane as usize % 3] + 3.25 + other.sum();
+        assert_eq!(sums[lane as usize], sum);
+        let want = Cell { key: other.key + 32 + 1, ..other };
+        assert_eq!(cells_got[lane as usize], want);
+    }
+    shared_cells::launch_on(&stream, grid(), &mut cells, &mut y, 1).unwrap();
+    let error = stream.synchronize().unwrap_err().to_string();
+    assert!(error.contains("index 32 is out of bounds for `tile` of length 32"), "{error}");
+    firesteel_tests::ptxas::demand(shared_cells::ptx(), &[]);
+}

@@ -145,13 +145,23 @@ pub enum ParamKind {
     },
 }
 
-/// The type of an element of a slice.
+/// The type of an element of a slice or a shared array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Elem {
     /// A scalar.
     Scalar(Scalar),
     /// A struct, an index into [`Kernel::structs`].
     Struct(usize),
+}
+
+impl Elem {
+    /// The scalar that it is, if it is one.
+    pub const fn scalar(self) -> Option<Scalar> {
+        match self {
+            Self::Scalar(scalar) => Some(scalar),
+            Self::Struct(_) => None,
+        }
+    }
 }
 
 /// A parameter, by its position.
@@ -192,8 +202,8 @@ pub struct Local {
 pub struct Shared {
     /// The name of the `let` that binds it.
     pub name: String,
-    /// The type of an element.
-    pub elem: Scalar,
+    /// The type of an element; of a dynamic array a scalar.
+    pub elem: Elem,
     /// Elements of a static array; `None` for a dynamic one, whose size the launch gives.
     pub len: Option<u32>,
     /// What its address is a multiple of, a power of two from 16 on.
@@ -227,7 +237,9 @@ pub fn static_len(shared: &[Shared], views: &[View], memory: Memory) -> Option<u
         (_, Memory::Slice(_) | Memory::View(_)) => None,
         (Memory::View(view), Memory::Shared(root)) => {
             let root = &shared[root.0];
-            root.len.map(|len| len * root.elem.bytes() / views[view.0].elem.bytes())
+            // `infer` lets views show scalars alone.
+            let bytes = root.elem.scalar()?.bytes();
+            root.len.map(|len| len * bytes / views[view.0].elem.bytes())
         }
         (Memory::Slice(_) | Memory::Shared(_), Memory::Shared(root)) => shared[root.0].len,
     }

@@ -68,8 +68,8 @@ fn views(cx: &Desugar<'_>, ast: &Ast) -> Vec<hir::View> {
 }
 
 /// The number of each shared array or view among those that are compiled.
-fn numbers<I>(elems: &[Option<Scalar>], id: fn(usize) -> I) -> Vec<I> {
-    let number = |next: &mut usize, elem: &Option<Scalar>| {
+fn numbers<E, I>(elems: &[Option<E>], id: fn(usize) -> I) -> Vec<I> {
+    let number = |next: &mut usize, elem: &Option<E>| {
         let id = id(*next);
         *next += usize::from(elem.is_some());
         Some(id)

@@ -91,7 +91,10 @@ impl Fold<'_> {
                 | ParamKind::Scalar { ty: elem, .. }
                 | ParamKind::TensorMap { elem, .. } => Ty::Scalar(elem),
             },
-            Memory::Shared(shared) => Ty::Scalar(self.shared[shared.0].elem),
+            Memory::Shared(shared) => match self.shared[shared.0].elem {
+                Elem::Scalar(elem) => Ty::Scalar(elem),
+                Elem::Struct(id) => self.structs[id].clone(),
+            },
             Memory::View(view) => Ty::Scalar(self.views[view.0].elem),
         }
     }

@@ -23,6 +23,7 @@ use crate::ast::{Ast, ConstId, Expr, LocalDecl, NodeId, TyExpr, TyExprKind};
 use crate::diag::{Code, Diag, Diags};
 use crate::hir;
 use crate::hir::LoopId;
+use crate::layout;
 use crate::span::SpanRange;
 use check::Pending;
 use ty::{Kind, Ty, Vars};
@@ -44,7 +45,7 @@ pub struct Facts {
     pub folded: HashMap<NodeId, bool>,
     /// What is known of each shared array that is declared in code that is compiled: the type of
     /// its elements.
-    pub shared: Vec<Option<hir::Scalar>>,
+    pub shared: Vec<Option<hir::Elem>>,
     /// The same of each view.
     pub views: Vec<Option<hir::Scalar>>,
     /// What each type parameter of a call is.
@@ -358,10 +359,10 @@ impl<'a> Infer<'a> {
         // What the largest device gives a block; the launch compares with the device at hand.
         const LIMIT: u64 = 227 * 1024;
         let decl = &self.ast.shared[id.0];
-        let Ty::Scalar(elem) = self.vars.shallow(elem) else { return };
+        let Some(elem) = self.vars.finish(elem) else { return };
         let before = self.shared_bytes;
         self.shared_bytes = before.next_multiple_of(u64::from(decl.align))
-            + u64::from(len) * u64::from(elem.bytes());
+            + u64::from(len) * layout::size_align(&elem).0;
         if before <= LIMIT && self.shared_bytes > LIMIT {
             let message = format!(
                 "shared memory is at most {LIMIT} bytes per block; with this array it is {}",
@@ -406,7 +407,11 @@ impl<'a> Infer<'a> {
         });
         let consts = consts.collect();
         let scalar = |ty: &Ty| self.vars.finish(ty).and_then(|ty| ty.scalar());
-        let shared = self.shared.iter().map(|elem| elem.as_ref().and_then(scalar)).collect();
+        let elem = |ty: &Ty| match self.vars.shallow(ty) {
+            Ty::Struct(id) => Some(hir::Elem::Struct(id)),
+            ty => scalar(&ty).map(hir::Elem::Scalar),
+        };
+        let shared = self.shared.iter().map(|ty| ty.as_ref().and_then(elem)).collect();
         let views = self.views.iter().map(|elem| elem.as_ref().and_then(scalar)).collect();
         let types = self.types.iter().map(scalar).collect();
         let folded = std::mem::take(&mut self.folded);

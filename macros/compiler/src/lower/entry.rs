@@ -9,7 +9,8 @@ use firesteel_ptx::ty::{AddressTy, MovTy, Ty as PtxTy};
 
 use super::val::{mem_ty, reg_ty};
 use super::{Lower, Operand, op};
-use crate::hir::{LocalId, Options, ParamId, ParamKind, Scalar};
+use crate::hir::{Elem, LocalId, Options, ParamId, ParamKind, Scalar};
+use crate::layout;
 
 /// The parameter that holds the channel's address. No Rust name has a `$`.
 pub(super) const CHANNEL: &str = "$channel";
@@ -96,7 +97,7 @@ impl Lower<'_> {
             };
             let start = end.next_multiple_of(shared.align);
             offsets.push(i64::from(start));
-            end = start + len * shared.elem.bytes();
+            end = start + len * self.bytes_of(shared.elem);
         }
         let pooled = end > MOST_STATIC;
         if pooled {
@@ -109,7 +110,8 @@ impl Lower<'_> {
             let (name, offset) = match shared.len {
                 Some(_) if pooled => (POOL.to_owned(), offset),
                 Some(len) => {
-                    self.add_shared(&name, len * shared.elem.bytes(), shared.align);
+                    let bytes = len * self.bytes_of(shared.elem);
+                    self.add_shared(&name, bytes, shared.align);
                     (name, 0)
                 }
                 None => {
@@ -119,6 +121,13 @@ impl Lower<'_> {
             };
             self.shared_names.push(name);
             self.shared_offsets.push(offset);
+        }
+    }
+
+    fn bytes_of(&self, elem: Elem) -> u32 {
+        match elem {
+            Elem::Scalar(elem) => elem.bytes(),
+            Elem::Struct(id) => layout::size_align(&self.kernel.structs[id]).0 as u32,
         }
     }
 

@@ -157,18 +157,19 @@ impl Lower<'_> {
 
     /// The type of the elements.
     pub(crate) fn elem_of(&self, memory: Memory) -> Scalar {
-        match memory {
+        let elem = match memory {
             Memory::Slice(param) => match self.kernel.signature.params[param.0].kind {
-                ParamKind::Slice { elem: Elem::Scalar(elem), .. } => elem,
-                ParamKind::Slice { elem: Elem::Struct(_), .. } => {
-                    unreachable!("`infer` gives intrinsics memory of scalars")
-                }
+                ParamKind::Slice { elem, .. } => elem,
                 ParamKind::Scalar { .. } | ParamKind::TensorMap { .. } => {
                     unreachable!("`infer` indexes slices alone")
                 }
             },
             Memory::Shared(shared) => self.kernel.shared[shared.0].elem,
-            Memory::View(view) => self.kernel.views[view.0].elem,
+            Memory::View(view) => Elem::Scalar(self.kernel.views[view.0].elem),
+        };
+        match elem {
+            Elem::Scalar(elem) => elem,
+            Elem::Struct(_) => unreachable!("`infer` gives intrinsics memory of scalars"),
         }
     }
 
@@ -450,8 +451,19 @@ impl Lower<'_> {
         index: Operand,
         ty: Scalar,
     ) -> Addr {
-        let (name, start) = (self.shared_names[shared.0].clone(), self.shared_offsets[shared.0]);
         let bytes = i64::from(self.elem_of(memory).bytes());
+        self.sized_shared_address(shared, index, ty, bytes)
+    }
+
+    /// The same for elements of any size.
+    pub(super) fn sized_shared_address(
+        &mut self,
+        shared: SharedId,
+        index: Operand,
+        ty: Scalar,
+        bytes: i64,
+    ) -> Addr {
+        let (name, start) = (self.shared_names[shared.0].clone(), self.shared_offsets[shared.0]);
         if let Some(value) = constant(&index, ty)
             && let Some(offset) = small_offset(value.as_int(), bytes)
         {
@@ -464,10 +476,21 @@ impl Lower<'_> {
         });
         let (index, extra) = self.split_shared(index, ty, bytes);
         let extra = extra + start;
-        let index = self.convert(index, ty, Scalar::U32);
-        let offset = self.scale(index, Scalar::U32, i64::from(bytes.trailing_zeros()));
+        let offset = self.shared_offset(index, ty, bytes);
         let at = self.pure(PtxTy::B32, |d| op::add(IntTy::S32, d, base, offset));
         Addr::new(at, extra)
+    }
+
+    /// `index * bytes`, in 32 bits.
+    pub(super) fn shared_offset(&mut self, index: Operand, ty: Scalar, bytes: i64) -> Operand {
+        let index = self.convert(index, ty, Scalar::U32);
+        match bytes.count_ones() {
+            1 => self.scale(index, Scalar::U32, i64::from(bytes.trailing_zeros())),
+            _ => {
+                let size = Operand::Int(bytes);
+                self.pure(PtxTy::B32, |d| op::mul(IntTy::U32, d, index, size)).into()
+            }
+        }
     }
 
     /// The element at an address.

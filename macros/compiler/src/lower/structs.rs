@@ -13,14 +13,19 @@ use crate::hir::{Elem, Expr, Memory, ParamKind, Place, Root, Scalar, SpanRange, 
 use crate::layout;
 
 impl Lower<'_> {
-    /// The struct that the elements of a slice are.
+    /// The struct that the elements of a slice or a shared array are.
     pub(super) fn struct_of(&self, memory: Memory) -> Option<&Ty> {
-        let Memory::Slice(param) = memory else { return None };
-        match self.kernel.signature.params[param.0].kind {
-            ParamKind::Slice { elem: Elem::Struct(id), .. } => Some(&self.kernel.structs[id]),
-            ParamKind::Slice { elem: Elem::Scalar(_), .. }
-            | ParamKind::Scalar { .. }
-            | ParamKind::TensorMap { .. } => None,
+        let elem = match memory {
+            Memory::Slice(param) => match self.kernel.signature.params[param.0].kind {
+                ParamKind::Slice { elem, .. } => elem,
+                ParamKind::Scalar { .. } | ParamKind::TensorMap { .. } => return None,
+            },
+            Memory::Shared(shared) => self.kernel.shared[shared.0].elem,
+            Memory::View(_) => return None,
+        };
+        match elem {
+            Elem::Struct(id) => Some(&self.kernel.structs[id]),
+            Elem::Scalar(_) => None,
         }
     }
 
@@ -32,10 +37,14 @@ impl Lower<'_> {
         };
         let Some(elem) = self.struct_of(*memory) else { return vec![self.address_of(place)] };
         let elem = elem.clone();
+        let space = match memory {
+            Memory::Slice(_) | Memory::View(_) => Space::Global,
+            Memory::Shared(_) => Space::Shared,
+        };
         let (base, offset) = self.part_of((*memory, index), &elem, place);
         let parts = layout::scalars(&place.ty).into_iter().map(|(at, elem)| {
             let addr = Addr { offset: base.offset + offset + at as i64, ..base.clone() };
-            Address { space: Space::Global, addr, elem }
+            Address { space, addr, elem }
         });
         parts.collect()
     }
@@ -55,14 +64,15 @@ impl Lower<'_> {
         let values: Vec<Operand> = self.exprs(&indices).iter().map(Val::one).collect();
         let mut values = values.into_iter().zip(indices.iter().map(|it| scalar_of(&it.ty)));
         self.loc(place.span);
-        let Memory::Slice(param) = memory else {
-            unreachable!("only slices have structs as elements");
-        };
         let (size, _) = layout::size_align(elem);
         let (operand, ty) = values.next().unwrap_or((Operand::Int(0), Scalar::U32));
         let (operand, ty) = self.index_word(operand, ty);
         self.check_index(memory, &operand, ty, 1, place.span);
-        let mut base = self.sized_address(param, operand, ty, size as i64);
+        let mut base = match memory {
+            Memory::Slice(param) => self.sized_address(param, operand, ty, size as i64),
+            Memory::Shared(shared) => self.sized_shared_address(shared, operand, ty, size as i64),
+            Memory::View(_) => unreachable!("views have scalars as elements"),
+        };
         let (mut offset, mut part) = (0, elem);
         for step in &place.path {
             match (step, part) {
@@ -75,7 +85,7 @@ impl Lower<'_> {
                     let (size, _) = layout::size_align(elem);
                     let array = format!("{}[..]", self.memory_name(memory));
                     let index = self.inner_index((operand, ty), *len, array, place.span);
-                    (base, offset) = self.behind(base, offset, index, size as i64);
+                    (base, offset) = self.behind((memory, base), offset, index, size as i64);
                     part = elem;
                 }
                 (Step::Field(_) | Step::Index(_) | Step::Lane(_), _) => {
@@ -116,7 +126,7 @@ impl Lower<'_> {
     /// So many elements behind an address.
     fn behind(
         &mut self,
-        base: Addr,
+        (memory, base): (Memory, Addr),
         offset: i64,
         (index, ty): (Operand, Scalar),
         size: i64,
@@ -124,9 +134,18 @@ impl Lower<'_> {
         if let Some(value) = constant(&index, ty) {
             return (base, offset + value.as_int() as i64 * size);
         }
-        let by = self.offset(index, ty, size);
         let from = base.base.clone();
-        let at = self.pure(PtxTy::B64, |d| op::add(IntTy::S64, d, from, by));
+        let at = match memory {
+            Memory::Slice(_) | Memory::View(_) => {
+                let by = self.offset(index, ty, size);
+                self.pure(PtxTy::B64, |d| op::add(IntTy::S64, d, from, by))
+            }
+            Memory::Shared(_) => {
+                let by = self.shared_offset(index, ty, size);
+                let from = self.in_ptx_reg(&from, PtxTy::B32);
+                self.pure(PtxTy::B32, |d| op::add(IntTy::S32, d, from, by))
+            }
+        };
         (Addr::new(at, base.offset), offset)
     }
 }

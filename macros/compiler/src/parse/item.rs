@@ -9,7 +9,7 @@ use syn::{
 
 use super::scope::Def;
 use super::{Parser, Returns};
-use crate::ast::{Block, LocalDecl, MapExpr, TyExpr, TyExprKind};
+use crate::ast::{Block, LocalDecl, MapExpr, StructId, TyExpr, TyExprKind};
 use crate::diag::{Code, Diag, Diags};
 use crate::hir::{Elem, Memory, Options, Param, ParamId, ParamKind, Signature};
 use crate::instances::Instance;
@@ -257,6 +257,14 @@ impl Parser<'_, '_> {
         }
     }
 
+    /// Reports that the elements of memory would be a struct that cannot be there.
+    pub(super) fn not_in_memory(&mut self, id: StructId, code: Code, at: SpanRange) {
+        let name = &self.structs[id.0].name;
+        let message = format!("`{name}` has no layout in memory");
+        let help = format!("write `#[repr(C)]` at `{name}`");
+        self.error(code, at, message, help);
+    }
+
     /// The element type of a slice parameter and whether it is writable. `Some(None)` for a type
     /// that is no slice, `None` for one that was reported.
     pub(super) fn slice(&mut self, ty: &Type) -> Option<Option<(TyExpr, bool)>> {
@@ -291,10 +299,7 @@ impl Parser<'_, '_> {
                 Some(Some((elem, mutable)))
             }
             TyExprKind::Struct(id, _) => {
-                let name = &self.structs[id.0].name;
-                let message = format!("`{name}` has no layout in memory");
-                let help = format!("write `#[repr(C)]` at `{name}`");
-                self.error(Code::BadParameter, SpanRange::of(ty), message, help);
+                self.not_in_memory(id, Code::BadParameter, SpanRange::of(ty));
                 None
             }
             TyExprKind::Error => None,

@@ -127,7 +127,14 @@ impl Parser<'_, '_> {
     fn dynamic_elem(&mut self, mac: &syn::Macro) -> Option<TyExpr> {
         let ty =
             self.macro_input(mac, Code::BadSharedMemory, DYNAMIC_HELP, |input| input.parse())?;
-        self.shared_elem(&ty)
+        let elem = self.shared_elem(&ty)?;
+        if let TyExprKind::Struct(..) = elem.kind {
+            let message = "the elements of a dynamic shared array are scalars";
+            let help = "use a static one, or read the fields from scalars";
+            self.error(Code::BadSharedMemory, ty.span(), message, help);
+            return None;
+        }
+        Some(elem)
     }
 
     /// `T; N` or `T; N, align = 1024`.
@@ -171,9 +178,14 @@ impl Parser<'_, '_> {
         let elem = self.ty(ty);
         match elem.kind {
             TyExprKind::Scalar(_) | TyExprKind::Param(..) => Some(elem),
+            TyExprKind::Struct(id, _) if self.structs[id.0].in_memory => Some(elem),
+            TyExprKind::Struct(id, _) => {
+                self.not_in_memory(id, Code::BadSharedMemory, SpanRange::of(ty));
+                None
+            }
             TyExprKind::Error => None,
             _ => {
-                let message = "the elements of a shared array are scalars";
+                let message = "the elements of a shared array are scalars or structs";
                 self.error(Code::BadSharedMemory, ty.span(), message, SHARED_HELP);
                 None
             }
