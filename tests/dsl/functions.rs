@@ -154,3 +154,40 @@ fn a_kernel_in_a_function_finds_what_stands_beside_it() {
     let want: Vec<u32> = (0..32).map(|i| if i == 3 { 0 } else { 4 * i + 9 }).collect();
     assert_eq!(y.to_host(&device).unwrap(), want);
 }
+
+/// `to[i] = from[i] * factor + bias[i % len]`, where a shared array may stand for any of them.
+#[gpu_fn]
+fn scaled<T: Float>((from, bias): (&[T], &[f32]), (to, factor): (&mut [T], f32), i: u32) {
+    let bias = bias[i % bias.len() as u32];
+    to[i] = T::from_f32(from[i].to_f32() * factor + bias);
+}
+
+#[gpu_fn]
+fn through_shared((x, y): (&[f32], &mut [f32]), bias: &[f32], i: u32) {
+    let tile = shared_mem![f32; 32];
+    scaled((x, bias), (tile, 2.0), i);
+    bar_sync();
+    scaled((tile, bias), (y, 0.5), i);
+}
+
+#[gpu_kernel(block_size = 32)]
+fn grouped(x: &[f32], bias: &[f32], y: &mut [f32]) {
+    let i = thread_idx_x();
+    through_shared((x, y), bias, i);
+    if i == 0 {
+        scaled((bias, x), (y, 1.0), 0);
+    }
+}
+
+#[test]
+fn slices_come_in_tuples() {
+    let device = device();
+    let x: Vec<f32> = (0..32).map(|i| i as f32).collect();
+    let (from, bias) = (device.alloc_from(&x).unwrap(), device.alloc_from(&[4.0f32, 8.0]).unwrap());
+    let mut y = device.alloc_zeros::<f32>(32).unwrap();
+    grouped::launch(&device, &from, &bias, &mut y, (1, 1, 1)).unwrap();
+    let bias = |i: usize| [4.0f32, 8.0][i % 2];
+    let mut want: Vec<f32> = (0..32).map(|i| (x[i] * 2.0 + bias(i)) * 0.5 + bias(i)).collect();
+    want[0] = 4.0;
+    assert_eq!(y.to_host(&device).unwrap(), want);
+}

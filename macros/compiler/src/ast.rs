@@ -506,6 +506,8 @@ pub enum InlineParam {
         /// The type of its value.
         ret: TyExpr,
     },
+    /// `(a, b): (&[T], &mut [U])`: parameters whose arguments come as a tuple.
+    Group(Vec<InlineParam>),
     /// Reported already.
     Error,
 }

@@ -122,30 +122,43 @@ impl Desugar<'_> {
     ) -> hir::ExprKind {
         let mut stmts = Vec::new();
         for (param, arg) in inline.params.iter().zip(args.iter().copied()) {
-            match param {
-                InlineParam::Value(pat, _) => {
-                    let init = self.expr(arg);
-                    self.declare(pat, Some(init), arg.span, &mut stmts);
-                }
-                InlineParam::Place { local, .. } => {
-                    let target = match &arg.kind {
-                        ExprKind::Ref(_, target) => target,
-                        _ => arg,
-                    };
-                    let place = self.referent(target, &mut stmts);
-                    self.aliases.insert(*local, place);
-                }
-                InlineParam::Memory { .. }
-                | InlineParam::Map(..)
-                | InlineParam::Closure { .. }
-                | InlineParam::Error => {}
-            }
+            self.inline_param(param, arg, &mut stmts);
         }
         let block = self.block(&inline.body);
         let kind = hir::ExprKind::Block { label: Some(inline.label), block };
         let tail = Some(Box::new(hir::Expr { kind, ty: ty.clone(), span }));
         let block = hir::Block { stmts, tail, ty: ty.clone(), span };
         hir::ExprKind::Block { label: None, block }
+    }
+
+    fn inline_param(&mut self, param: &InlineParam, arg: &Expr, stmts: &mut Vec<hir::Stmt>) {
+        match (param, &arg.kind) {
+            (InlineParam::Value(pat, _), _) => {
+                let init = self.expr(arg);
+                self.declare(pat, Some(init), arg.span, stmts);
+            }
+            (InlineParam::Place { local, .. }, kind) => {
+                let target = match kind {
+                    ExprKind::Ref(_, target) => target,
+                    _ => arg,
+                };
+                let place = self.referent(target, stmts);
+                self.aliases.insert(*local, place);
+            }
+            (InlineParam::Group(params), ExprKind::Tuple(args)) => {
+                for (param, arg) in params.iter().zip(args) {
+                    self.inline_param(param, arg, stmts);
+                }
+            }
+            (InlineParam::Group(_), _) => unreachable!("`parse` wants a tuple here"),
+            (
+                InlineParam::Memory { .. }
+                | InlineParam::Map(..)
+                | InlineParam::Closure { .. }
+                | InlineParam::Error,
+                _,
+            ) => {}
+        }
     }
 }
 

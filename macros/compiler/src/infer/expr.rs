@@ -153,6 +153,9 @@ impl<'a> Infer<'a> {
     pub(super) fn part_of_error(&mut self, part: &'a Expr) {
         let of_memory = match &part.kind {
             ExprKind::Ref(_, inner) => return self.part_of_error(inner),
+            ExprKind::Tuple(parts) => {
+                return parts.iter().for_each(|part| self.part_of_error(part));
+            }
             ExprKind::Local(id, _) => self.ast.locals[id.0].reference.is_some(),
             ExprKind::Memory(..)
             | ExprKind::Map(..)

@@ -80,6 +80,17 @@ impl<'a> Infer<'a> {
                     self.whole_map(ty, arg);
                 }
             }
+            InlineParam::Group(params) => {
+                let args = match arg.map(|arg| &arg.kind) {
+                    Some(ExprKind::Tuple(args)) => args.as_slice(),
+                    Some(_) | None => &[],
+                };
+                for (i, param) in params.iter().enumerate() {
+                    let arg = args.get(i);
+                    let got = arg.and_then(|arg| self.inline_value(param, arg));
+                    self.inline_param(param, arg.zip(got.as_ref()), arg);
+                }
+            }
             // The body of a closure has types where it is called.
             InlineParam::Closure { .. } | InlineParam::Error => {}
         }
@@ -125,6 +136,7 @@ impl<'a> Infer<'a> {
             InlineParam::Memory { .. }
             | InlineParam::Map(..)
             | InlineParam::Closure { .. }
+            | InlineParam::Group(_)
             | InlineParam::Error => None,
         }
     }
@@ -254,6 +266,7 @@ fn is_of(id: TypeId, param: &InlineParam) -> bool {
         | InlineParam::Place { ty, .. }
         | InlineParam::Memory { elem: ty, .. } => mentions(ty, id),
         InlineParam::Map(_, ty) => mentions(&ty.elem, id),
+        InlineParam::Group(params) => params.iter().any(|param| is_of(id, param)),
         InlineParam::Closure { .. } | InlineParam::Error => false,
     }
 }

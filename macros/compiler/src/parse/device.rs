@@ -174,6 +174,11 @@ impl Parser<'_, '_> {
         if let Type::ImplTrait(_) = &*param.ty {
             return self.closure_param(param, arg);
         }
+        if let Type::Tuple(types) = &*param.ty
+            && types.elems.iter().any(is_memory)
+        {
+            return self.group_param(&param.pat, types, arg);
+        }
         if let Some((ty, mutable)) = single_reference(&param.ty) {
             return self.place_param(&param.pat, ty, mutable);
         }
@@ -188,6 +193,43 @@ impl Parser<'_, '_> {
                 InlineParam::Error
             }
         }
+    }
+
+    /// `(a, b): (&[T], &mut [U])`.
+    fn group_param(
+        &mut self,
+        pat: &Pat,
+        types: &syn::TypeTuple,
+        arg: Option<&Expr>,
+    ) -> InlineParam {
+        let pats = match pat {
+            Pat::Tuple(pats) if pats.elems.len() == types.elems.len() => pats,
+            _ => {
+                let message = "a parameter with slices in a tuple is a tuple of names";
+                let help = "write `(a, b): (&[T], &mut [T])`";
+                self.error(Code::BadParameter, SpanRange::of(pat), message, help);
+                self.bad_pat(pat);
+                return InlineParam::Error;
+            }
+        };
+        let args = match arg.map(|arg| (&arg.kind, arg.span)) {
+            None | Some((ExprKind::Error(_), _)) => None,
+            Some((ExprKind::Tuple(args), _)) if args.len() == pats.elems.len() => Some(args),
+            Some((_, at)) => {
+                let message = "this parameter wants a tuple of slices here";
+                let names = vec!["_"; pats.elems.len()].join(", ");
+                let help = format!("write one as it is: `({names})`, with the slices' names");
+                self.error(Code::BadArgument, at, message, help);
+                self.bad_pat(pat);
+                return InlineParam::Error;
+            }
+        };
+        let parts = pats.elems.iter().zip(&types.elems).enumerate();
+        let parts = parts.map(|(i, (pat, ty))| {
+            let param: FnArg = syn::parse_quote!(#pat: #ty);
+            self.device_param(&param, args.and_then(|args| args.get(i)))
+        });
+        InlineParam::Group(parts.collect())
     }
 
     /// A tensor map or a slice. `Some(None)` for a type that is neither, `None` for one that was
@@ -398,12 +440,22 @@ fn single_reference(ty: &Type) -> Option<(&Type, bool)> {
         Type::Reference(reference) => reference,
         _ => return None,
     };
-    let is_memory = match &*reference.elem {
+    (!is_memory(ty)).then_some((&*reference.elem, reference.mutability.is_some()))
+}
+
+/// Whether a type is that of a slice or a tensor map.
+fn is_memory(ty: &Type) -> bool {
+    let reference = match ty {
+        Type::Group(group) => return is_memory(&group.elem),
+        Type::Paren(paren) => return is_memory(&paren.elem),
+        Type::Reference(reference) => reference,
+        _ => return false,
+    };
+    match &*reference.elem {
         Type::Slice(_) => true,
         Type::Path(path) => path.path.segments.last().is_some_and(|it| it.ident == "TensorMap"),
         _ => false,
-    };
-    (!is_memory).then_some((&*reference.elem, reference.mutability.is_some()))
+    }
 }
 
 /// The names of the parameters, as far as they have some.

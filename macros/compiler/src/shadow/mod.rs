@@ -20,7 +20,7 @@ mod stmt;
 use std::cell::Cell;
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 
 use syn::GenericParam;
 
@@ -197,7 +197,8 @@ impl<'a> Shadow<'a> {
         else {
             return None;
         };
-        let params = inline.params.iter().map(|it| self.device_param(it)).collect();
+        // What was reported is missing.
+        let params = inline.params.iter().filter_map(|it| self.device_param(it)).collect();
         let ret = match inline.ret.kind {
             TyExprKind::Unit => TokenStream::new(),
             _ => {
@@ -227,30 +228,40 @@ impl Shadow<'_> {
     }
 
     /// A parameter of a device function.
-    fn device_param(&self, param: &InlineParam) -> TokenStream {
+    fn device_param(&self, param: &InlineParam) -> Option<TokenStream> {
+        let (name, ty) = self.param_parts(param)?;
+        Some(quote!(#name: #ty))
+    }
+
+    /// Its pattern and its type, unless it was reported.
+    fn param_parts(&self, param: &InlineParam) -> Option<(TokenStream, TokenStream)> {
+        let of = |name: &Ident, ty: TokenStream| Some((name.to_token_stream(), ty));
         match param {
-            InlineParam::Value(pat, ty) => {
-                let (pat, ty) = (self.pat(pat), self.ty(ty));
-                quote!(#pat: #ty)
-            }
+            InlineParam::Value(pat, ty) => Some((self.pat(pat), self.ty(ty))),
             InlineParam::Place { local, ty, mutable } => {
                 let (name, ty) = (&self.ast.locals[local.0].ident, self.ty(ty));
                 let mutable = mutable.then(|| quote!(mut));
-                quote_spanned!(name.span()=> #name: &#mutable #ty)
+                of(name, quote_spanned!(name.span()=> &#mutable #ty))
             }
             InlineParam::Memory { name, elem, mutable } => {
                 let elem = self.ty(elem);
                 let mutable = mutable.then(|| quote!(mut));
-                quote_spanned!(name.span()=> #name: &#mutable ::firesteel::dsl::Slice<#elem>)
+                of(name, quote_spanned!(name.span()=> &#mutable ::firesteel::dsl::Slice<#elem>))
             }
             InlineParam::Map(name, ty) => {
-                map_param(name, (self.ty(&ty.elem), ty.rank, ty.mutable), name.span())
+                of(name, map_type((self.ty(&ty.elem), ty.rank, ty.mutable), name.span()))
             }
             InlineParam::Closure { name, params, ret } => {
                 let (params, ret) = (params.iter().map(|ty| self.ty(ty)), self.ty(ret));
-                quote_spanned!(name.span()=> #name: impl Fn(#(#params),*) -> #ret)
+                of(name, quote_spanned!(name.span()=> impl Fn(#(#params),*) -> #ret))
             }
-            InlineParam::Error => TokenStream::new(),
+            InlineParam::Group(params) => {
+                let parts = params.iter().map(|param| self.param_parts(param));
+                let (names, types): (Vec<_>, Vec<_>) =
+                    parts.collect::<Option<Vec<_>>>()?.into_iter().unzip();
+                Some((quote!((#(#names,)*)), quote!((#(#types,)*))))
+            }
+            InlineParam::Error => None,
         }
     }
 
@@ -273,19 +284,16 @@ impl Shadow<'_> {
                 quote_spanned!(span=> #name: &#mutable ::firesteel::dsl::Slice<#elem>)
             }
             ParamKind::TensorMap { elem, rank, mutable } => {
-                map_param(name, (scalar(elem, span), rank, mutable), span)
+                let ty = map_type((scalar(elem, span), rank, mutable), span);
+                quote_spanned!(span=> #name: #ty)
             }
         }
     }
 }
 
-fn map_param(
-    name: &Ident,
-    (elem, rank, mutable): (TokenStream, u32, bool),
-    span: Span,
-) -> TokenStream {
+fn map_type((elem, rank, mutable): (TokenStream, u32, bool), span: Span) -> TokenStream {
     let (rank, mutable) = (rank as usize, mutable.then(|| quote!(mut)));
-    quote_spanned!(span=> #name: &#mutable ::firesteel::dsl::TensorMap<#elem, #rank>)
+    quote_spanned!(span=> &#mutable ::firesteel::dsl::TensorMap<#elem, #rank>)
 }
 
 /// A bound of a type parameter, by the class's own path.
