@@ -51,6 +51,19 @@ fn floats_take_factors_in_every_order() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn mma_takes_more_wide_tiles_than_blocks() -> Result<()> {
+    // More tiles than multiprocessors, which are the simulator's threads.
+    let few = crate::device().is_sim();
+    let (m, n, batch) = if few { (136, 264, 2) } else { (24, 24, 140) };
+    for (order_a, order) in ORDERS {
+        let product = Product::new(m, n, 264).order_a(order_a).order(order).batch(batch);
+        check::<bf16>(Some(Path::Mma), &product)?;
+        check_terms::<f16>(Some(Path::Mma), &product.alpha(0.5).beta(-1.0), true)?;
+    }
+    Ok(())
+}
+
 /// Batches that are dense, share a factor, lie between each other's rows, or are far apart.
 fn batches(m: u32, n: u32, k: u32, piece: u32) -> [Product; 4] {
     let product = Product::new(m, n, k).batch(3);

@@ -1,267 +1,106 @@
 //! Products with `mma.sync` of every order, layout and type, and with terms beside the product, for
 //! sm_80.
 //!
-//! A block has four warps of 64 by 64, and a multiprocessor two blocks, so that one multiplies
-//! while the other waits. Factors come in stages with `cp.async`, each with 128 bytes of K, in
-//! pieces of 16 bytes that are mixed so that no two lanes of a read meet in a bank. What a warp
-//! multiplies next is on the way to its registers while it multiplies. Of a factor whose rows run
-//! across K, 16-bit elements are transposed by `ldmatrix`, 32-bit ones read one by one, and bytes in
-//! squares of four by four, which are transposed in registers.
+//! A block has a tile of 128 by 128, of four warps, and a multiprocessor two blocks, so that one
+//! multiplies while the other waits; or, of large products of 16-bit types with A `[m, k]`, one of
+//! 128 by 256, whose factors move less. A warp has 64 by 64 of it. Factors come in stages with
+//! `cp.async`; what a warp multiplies next is on the way to its registers while it multiplies. Of a
+//! factor whose rows run across K, 16-bit elements are transposed by `ldmatrix`, 32-bit ones read
+//! one by one, and bytes in squares of four by four, which are transposed in registers.
 
+use firesteel::DeviceInfo;
 use firesteel::prelude::*;
 
+use super::factor::{copy, parts, place, starts};
 use super::product::Matrix;
 use super::tiles::tile_at;
 use super::{Order, OrderA, Path, Product};
 use crate::shape::Result;
 
-/// Rows and columns of a block's tile.
+/// Rows of a block's tile; it has as many columns, or 256.
 #[gpu_const]
-const SIDE: u32 = 128;
+const ROWS: u32 = 128;
+/// Columns of the wide tile.
 #[gpu_const]
-const THREADS: u32 = 128;
+const WIDE_COLS: u32 = 256;
 #[gpu_const]
 const STAGES: u32 = 3;
 /// Rows of tiles that are computed next to each other, so that their factors stay in the L2 cache.
 #[gpu_const]
 const GROUP: u32 = 8;
-/// Sums between two rows of a warp's in shared memory, so that they are in other banks.
-#[gpu_const]
-const PITCH: u32 = 72;
-
-/// What the number of a piece is mixed with, by its step along K, if rows run across K.
+/// A warp's sums to `finish`, each four neighbours of a row: through shared memory, `WIDTH` columns
+/// at a time in rows `PITCH` apart, so that they leave in rows.
 #[gpu_fn]
-fn mixed<T: Number>(step: u32) -> u32 {
-    if T::BYTES == 2 {
-        step % 8
-    } else if T::BYTES == 4 {
-        step % 4 * 2
-    } else {
-        step / 4 % 4 * 2
-    }
-}
-
-/// Where a thread's pieces of 16 bytes of a factor begin in memory: one of each 16th row, or, if
-/// `ACROSS`, the first, from which the others follow. Rows beyond the last are read as the last;
-/// what they give is not stored.
-#[gpu_fn]
-fn starts<const ACROSS: bool, T: Number + Lane>(
-    (origin, row_stride, k_stride): (u32, u32, u32),
-    (first, rows): (u32, u32),
-) -> [u32; 8] {
-    const PIECE: u32 = 16 / T::BYTES;
-    const PIECES: u32 = SIDE / PIECE;
-    let thread = thread_idx_x();
-    let mut at = [0u32; 8];
-    if ACROSS {
-        let row = first + thread % PIECES * PIECE;
-        at[0] = origin + row.min(rows - PIECE) + thread / PIECES * k_stride;
-    } else {
-        #[unroll]
-        for i in 0..8u32 {
-            let row = first + thread / 8 + i * (THREADS / 8);
-            at[i] = origin + row.min(rows - 1) * row_stride + thread % 8 * PIECE;
-        }
-    }
-    at
-}
-
-/// Copies rows of a factor's stage element by element, from wherever the strides say.
-#[gpu_fn]
-fn copy_elements<T: Number + Lane + MatrixElem>(
-    tiles: &mut [T],
-    to: u32,
-    from: &[T],
-    (origin, row_stride, k_stride): (u32, u32, u32),
-    (first, rows): (u32, u32),
-    (at, end): (u32, u32),
-    (first_turn, turns): (u32, u32),
-) {
-    const PIECE: u32 = 16 / T::BYTES;
-    let (in_tile, piece) = (thread_idx_x() / 8, thread_idx_x() % 8);
-    let to = to + (in_tile * 8 + (piece ^ in_tile % 8)) * PIECE;
-    let step = at + piece * PIECE;
-    #[no_unroll]
-    for i in first_turn..first_turn + turns {
-        let row = (first + in_tile + i * (THREADS / 8)).min(rows - 1);
-        let source = origin + row * row_stride + step * k_stride;
-        let place = to + i * (THREADS * PIECE);
-        #[no_unroll]
-        for e in 0..PIECE {
-            if T::BYTES == 4 {
-                let source = source + e * k_stride;
-                cp_async_4_or_zero(&mut tiles[place + e], &from[source], step + e < end);
-            } else {
-                let mut x = T::ZERO;
-                if step + e < end {
-                    x = from[source + e * k_stride];
-                }
-                tiles[place + e] = x;
-            }
-        }
-    }
-}
-
-/// Begins to copy half `PART` of a factor's stage, or with `PARTS` 1 all of it. Unless `WIDE`,
-/// elements come one by one.
-#[gpu_fn]
-fn copy<
-    const WIDE: bool,
-    const ACROSS: bool,
-    const PARTS: u32,
-    const PART: u32,
-    T: Number + Lane + MatrixElem,
+fn leave<
+    const KM: bool,
+    const KN: bool,
+    const WIDTH: u32,
+    const PITCH: u32,
+    T: MatrixElem + Number,
 >(
-    tiles: &mut [T],
-    to: u32,
-    from: &[T],
-    starts: [u32; 8],
-    (origin, row_stride, k_stride): (u32, u32, u32),
-    (first, rows): (u32, u32),
-    (at, end): (u32, u32),
+    staged: &mut [f32],
+    sums: [[[f32; 4]; 8]; 4],
+    (row0, col0): (u32, u32),
+    finish: impl Fn([f32; 4], u32, u32),
 ) {
-    const PIECE: u32 = 16 / T::BYTES;
-    const SHARE: u32 = 8 / PARTS;
-    let thread = thread_idx_x();
-    if !WIDE {
-        let of = (origin, row_stride, k_stride);
-        let turns = (PART * SHARE, SHARE);
-        copy_elements::<T>(tiles, to, from, of, (first, rows), (at, end), turns);
-    } else if ACROSS {
-        const PIECES: u32 = SIDE / PIECE;
-        const STEPS: u32 = THREADS / PIECES;
-        let (step, piece) = (thread / PIECES, thread % PIECES);
-        // Steps of a thread are as far apart as what pieces are mixed with repeats.
-        let to = to + step * SIDE + (piece ^ mixed::<T>(step)) * PIECE;
-        let (source, jump) = (starts[0] + at * k_stride, STEPS * k_stride);
-        #[unroll]
-        for i in PART * SHARE..(PART + 1) * SHARE {
-            let place = to + i * (STEPS * SIDE);
-            let valid = at + step + i * STEPS < end;
-            cp_async_16_or_zero(&mut tiles[place], &from[source + i * jump], valid);
-        }
-    } else {
-        let (row, piece) = (thread / 8, thread % 8);
-        let to = to + (row * 8 + (piece ^ row % 8)) * PIECE;
-        let valid = at + piece * PIECE < end;
-        #[unroll]
-        for i in PART * SHARE..(PART + 1) * SHARE {
-            let place = to + i * (THREADS * PIECE);
-            cp_async_16_or_zero(&mut tiles[place], &from[starts[i] + at], valid);
-        }
-    }
-}
-
-/// Where this lane reads of a warp's 64 rows from `row` on, in the part of a stage that is the
-/// factor's. Of the four matrices of 8 rows and 16 bytes of K that make a part, the second and the
-/// third are further down and further along K, in this order if the factor is `LEFT`.
-#[gpu_fn]
-fn place<const ACROSS: bool, const LEFT: bool, T: MatrixElem + Number>(row: u32) -> u32 {
-    const PIECE: u32 = 16 / T::BYTES;
-    let lane = lane_id();
-    let (down, along) = if LEFT { (lane / 8 % 2, lane / 16) } else { (lane / 16, lane / 8 % 2) };
-    if !ACROSS {
-        let row = row + lane % 8 + down * 8;
-        (row * 8 + (along ^ row % 8)) * PIECE
-    } else if T::BYTES == 2 {
-        (lane % 8 + along * 8) * SIDE + ((row / 8 + down) ^ lane % 8) * 8
-    } else if T::BYTES == 4 {
-        let (row, step) = (row + lane / 4, lane % 4);
-        step * SIDE + ((row / 4) ^ mixed::<T>(step)) * 4 + row % 4
-    } else {
-        let (row, step) = (row + lane / 4 * 4, lane % 4 * 4);
-        step * SIDE + ((row / 16) ^ mixed::<T>(step)) * 16 + row % 16
-    }
-}
-
-/// Four words of four steps along K each, of four neighbouring rows, from such whose elements are
-/// those of the rows.
-#[gpu_fn]
-fn transposed(w: [u32; 4]) -> [u32; 4] {
-    let (low0, low1) = (prmt(w[0], w[1], 0x5140), prmt(w[2], w[3], 0x5140));
-    let (high0, high1) = (prmt(w[0], w[1], 0x7362), prmt(w[2], w[3], 0x7362));
-    [
-        prmt(low0, low1, 0x5410),
-        prmt(low0, low1, 0x7632),
-        prmt(high0, high1, 0x5410),
-        prmt(high0, high1, 0x7632),
-    ]
-}
-
-/// The words of [`parts`] that are of 32 bits, or bytes, and lie across.
-#[gpu_fn]
-fn parts_across<const LEFT: bool, T: MatrixElem + Number>(
-    tiles: &[T],
-    first: u32,
-    place: u32,
-) -> [[u32; 4]; 4] {
-    // The place of a matrix that is further down, and further along, in a part.
-    const DOWN: u32 = if LEFT { 1 } else { 2 };
-    const ALONG: u32 = 3 - DOWN;
-    let words = cast_slice::<u32>(tiles);
-    let mut parts = [[0u32; 4]; 4];
-    if T::BYTES == 4 {
+    // Of bytes that lie across, the rows and columns of a part are every fourth of 32.
+    const ROW: u32 = if KM && T::BYTES == 1 { 4 } else { 1 };
+    const COLUMN: u32 = if KN && T::BYTES == 1 { 4 } else { 1 };
+    // Rows of a load of the warp.
+    const STEP: u32 = 128 / WIDTH;
+    let (warp, lane) = (thread_idx_x() / 32, thread_idx_x() % 32);
+    let mine = warp * (64 * PITCH);
+    let first = mine + lane / 4 * (ROW * PITCH) + lane % 4 * (2 * COLUMN);
+    let (in_load, col) = (lane / (WIDTH / 4), lane % (WIDTH / 4) * 4);
+    #[unroll]
+    for turn in 0..64 / WIDTH {
+        warp_sync();
         #[unroll]
         for octet in 0..8u32 {
-            let at = first + (place ^ (octet % 4 * 8)) + octet / 4 * 32;
-            parts[octet / 2][octet % 2 * DOWN] = words[at];
-            parts[octet / 2][octet % 2 * DOWN + ALONG] = words[at + 4 * SIDE];
-        }
-    } else {
-        #[unroll]
-        for i in 0..4u32 {
-            let at = (first + (place ^ (i / 2 * 32))) / 4 + i % 2 * (16 * SIDE / 4);
-            let rows = transposed([
-                words[at],
-                words[at + SIDE / 4],
-                words[at + SIDE / 2],
-                words[at + SIDE / 4 * 3],
-            ]);
+            let row = if ROW == 4 { octet / 4 * 32 + octet % 4 } else { octet * 8 };
             #[unroll]
-            for row in 0..4u32 {
-                parts[i / 2 * 2 + row / 2][row % 2 * DOWN + i % 2 * ALONG] = rows[row];
+            for j in 0..WIDTH / 8 {
+                let col = if COLUMN == 4 { j / 4 * 32 + j % 4 } else { j * 8 };
+                let at = first + row * PITCH + col;
+                staged[at] = sums[octet / 2][turn * (WIDTH / 8) + j][octet % 2 * 2];
+                staged[at + COLUMN] = sums[octet / 2][turn * (WIDTH / 8) + j][octet % 2 * 2 + 1];
             }
         }
+        warp_sync();
+        let at_col = col0 + turn * WIDTH + col;
+        #[no_unroll]
+        for pass in 0..16 / STEP {
+            let row = pass * (4 * STEP) + in_load;
+            let at = mine + row * PITCH + col;
+            let (v0, v1) = (load_vec4(staged, at), load_vec4(staged, at + STEP * PITCH));
+            let at = at + 2 * STEP * PITCH;
+            let (v2, v3) = (load_vec4(staged, at), load_vec4(staged, at + STEP * PITCH));
+            finish([v0.x, v0.y, v0.z, v0.w], row0 + row, at_col);
+            finish([v1.x, v1.y, v1.z, v1.w], row0 + row + STEP, at_col);
+            finish([v2.x, v2.y, v2.z, v2.w], row0 + row + 2 * STEP, at_col);
+            finish([v3.x, v3.y, v3.z, v3.w], row0 + row + 3 * STEP, at_col);
+        }
     }
-    parts
 }
 
-/// 64 rows of a factor, 32 bytes of K, number `i` of the stage at `first`: four parts of 16 rows.
-/// Of bytes that lie across, the rows of a part are every fourth of 32.
+/// The matrix of the batch that a tile is of, and its first row and column.
 #[gpu_fn]
-fn parts<const ACROSS: bool, const LEFT: bool, T: MatrixElem + Number>(
-    tiles: &[T],
-    first: u32,
-    place: u32,
-    i: u32,
-) -> [[u32; 4]; 4] {
-    const PIECE: u32 = 16 / T::BYTES;
-    if !ACROSS {
-        let at = first + (place ^ (i * (2 * PIECE)));
-        [
-            frag_a_words(ldmatrix_a(tiles, at)),
-            frag_a_words(ldmatrix_a(tiles, at + 128 * PIECE)),
-            frag_a_words(ldmatrix_a(tiles, at + 256 * PIECE)),
-            frag_a_words(ldmatrix_a(tiles, at + 384 * PIECE)),
-        ]
-    } else if T::BYTES == 2 {
-        let first = first + i * (16 * SIDE);
-        [
-            frag_a_words(ldmatrix_a_trans(tiles, first + place)),
-            frag_a_words(ldmatrix_a_trans(tiles, first + (place ^ 16))),
-            frag_a_words(ldmatrix_a_trans(tiles, first + (place ^ 32))),
-            frag_a_words(ldmatrix_a_trans(tiles, first + (place ^ 48))),
-        ]
-    } else {
-        parts_across::<LEFT, T>(tiles, first + i * (2 * PIECE * SIDE), place)
-    }
+fn corner<const COLS: u32>(tile: u32, (m, n): (u32, u32)) -> (u32, u32, u32) {
+    let (row_tiles, col_tiles) = (m.div_ceil(ROWS), n.div_ceil(COLS));
+    let number = tile % (row_tiles * col_tiles);
+    let (row, col) = tile_at::<GROUP>(number, row_tiles, col_tiles);
+    (tile / (row_tiles * col_tiles), row * ROWS, col * COLS)
 }
 
-/// The sums of the tile of 128 by 128 that is this block's, each four neighbours of a row to
-/// `finish`, with the matrix of the batch, the row and the first column. None need be in the
-/// product.
+/// The sums of tiles of 128 by `COLS` to `finish`, each four neighbours of a row with the matrix of
+/// the batch, the row and the first column. None need be in the product.
+///
+/// A block computes one tile of 128 columns. Of 256, it stays and takes every tile of a number as
+/// many blocks further, of `count`, whose first stages come while the one before leaves; K then has
+/// a stage more than there is room for.
 #[gpu_fn]
 fn product_in_fours<
+    const COLS: u32,
     const WIDE: bool,
     const KM: bool,
     const KN: bool,
@@ -270,113 +109,136 @@ fn product_in_fours<
     a: &[T],
     b: &[T],
     (m, n, k, share): (u32, u32, u32, u32),
+    count: u32,
     (a_matrix, a_row, a_step): (u32, u32, u32),
     (b_matrix, b_column, b_step): (u32, u32, u32),
     finish: impl Fn([f32; 4], u32, u32, u32),
 ) {
     const DEPTH: u32 = 128 / T::BYTES;
-    const FACTOR: u32 = SIDE * DEPTH;
-    let tiles = shared_mem![T; STAGES * 2 * FACTOR, align = 128];
-    let (row_tiles, col_tiles) = (m.div_ceil(SIDE), n.div_ceil(SIDE));
-    let batch = block_idx_x() / (row_tiles * col_tiles);
-    let number = block_idx_x() % (row_tiles * col_tiles);
-    let (row, col) = tile_at::<GROUP>(number, row_tiles, col_tiles);
-    let (row0, col0) = (row * SIDE, col * SIDE);
-    let (warp, lane) = (thread_idx_x() / 32, thread_idx_x() % 32);
+    const LEFT: u32 = ROWS * DEPTH;
+    const STAGE: u32 = LEFT + COLS * DEPTH;
+    let tiles = shared_mem![T; STAGES * STAGE, align = 128];
+    const APART: u32 = if COLS == WIDE_COLS { COLS * 80 } else { 32 };
+    let apart = shared_mem![f32; APART];
+    let warp = thread_idx_x() / 32;
     let (warp_row, warp_col) = (warp % 2 * 64, warp / 2 * 64);
+    let mut tile = block_idx_x();
+    let (batch, row0, col0) = corner::<COLS>(tile, (m, n));
+    // K is split only where a block has one tile.
     let start = batch * share;
     let end = if share == 0 { k } else { (start + share).min(k) };
     let steps = (end - start).div_ceil(DEPTH);
 
-    let (of_a, of_b) = ((batch * a_matrix, a_row, a_step), (batch * b_matrix, b_column, b_step));
-    let (a_starts, b_starts) = (starts::<KM, T>(of_a, (row0, m)), starts::<KN, T>(of_b, (col0, n)));
+    let of_a = (batch * a_matrix, a_row, a_step);
+    let of_b = (batch * b_matrix, b_column, b_step);
+    let (rows, cols) = ((row0, m), (col0, n));
+    let mut a_starts = starts::<KM, ROWS, COLS, T>(of_a, rows);
+    let mut b_starts = starts::<KN, COLS, COLS, T>(of_b, cols);
     for stage in 0..STAGES - 1 {
-        let (to, at) = (stage * (2 * FACTOR), (start + stage * DEPTH, end));
-        copy::<WIDE, KM, 1, 0, T>(tiles, to, a, a_starts, of_a, (row0, m), at);
-        copy::<WIDE, KN, 1, 0, T>(tiles, to + FACTOR, b, b_starts, of_b, (col0, n), at);
+        let (to, at) = (stage * STAGE, (start + stage * DEPTH, end));
+        copy::<WIDE, KM, 1, 0, ROWS, COLS, T>(tiles, to, a, a_starts, of_a, rows, at);
+        copy::<WIDE, KN, 1, 0, COLS, COLS, T>(tiles, to + LEFT, b, b_starts, of_b, cols, at);
         cp_async_commit();
     }
-    let left = place::<KM, true, T>(warp_row);
-    let right = place::<KN, false, T>(warp_col);
+    let left = place::<KM, true, ROWS, T>(warp_row);
+    let right = LEFT + place::<KN, false, COLS, T>(warp_col);
     let mut sums = [[FragC::<_>::zero(); 8]; 4];
-    let (mut from, mut to) = (0u32, (STAGES - 1) * (2 * FACTOR));
+    let (mut from, mut to) = (0u32, (STAGES - 1) * STAGE);
     let mut at = start + (STAGES - 1) * DEPTH;
+    let mut fed = tile;
     cp_async_wait(STAGES - 2);
     bar_sync();
-    let mut x = parts::<KM, true, T>(tiles, 0, left, 0);
-    let mut y = parts::<KN, false, T>(tiles, FACTOR, right, 0);
-    for _ in 0..steps {
-        let (to_b, steps) = (to + FACTOR, (at, end));
-        #[unroll]
-        for i in 0..4u32 {
-            if i == 3 {
-                to = from;
-                from += 2 * FACTOR;
-                if from == STAGES * 2 * FACTOR {
-                    from = 0;
+    let mut x = parts::<KM, true, ROWS, T>(tiles, 0, left, 0);
+    let mut y = parts::<KN, false, COLS, T>(tiles, 0, right, 0);
+    let mut goes_on = true;
+    while goes_on {
+        for _ in 0..steps {
+            let (to_b, place_of) = (to + LEFT, (at, end));
+            #[unroll]
+            for i in 0..4u32 {
+                if i == 3 {
+                    to = from;
+                    from += STAGE;
+                    if from == STAGES * STAGE {
+                        from = 0;
+                    }
+                    at += DEPTH;
+                    if COLS == WIDE_COLS {
+                        if at >= steps * DEPTH {
+                            // Behind the last tile come copies of it that nobody reads.
+                            at = 0;
+                            fed = if fed + grid_dim_x() < count { fed + grid_dim_x() } else { fed };
+                            let (batch, row0, col0) = corner::<COLS>(fed, (m, n));
+                            let of_a = (batch * a_matrix, a_row, a_step);
+                            let of_b = (batch * b_matrix, b_column, b_step);
+                            a_starts = starts::<KM, ROWS, COLS, T>(of_a, (row0, m));
+                            b_starts = starts::<KN, COLS, COLS, T>(of_b, (col0, n));
+                        }
+                    }
+                    cp_async_wait(STAGES - 2);
+                    bar_sync();
                 }
-                at += DEPTH;
-                cp_async_wait(STAGES - 2);
-                bar_sync();
-            }
-            // While these are multiplied, the next 32 bytes along K come.
-            let next_x = parts::<KM, true, T>(tiles, from, left, (i + 1) % 4);
-            let next_y = parts::<KN, false, T>(tiles, from + FACTOR, right, (i + 1) % 4);
-            if i == 0 {
-                copy::<WIDE, KM, 1, 0, T>(tiles, to, a, a_starts, of_a, (row0, m), steps);
-            } else if i == 1 {
-                copy::<WIDE, KN, 2, 0, T>(tiles, to_b, b, b_starts, of_b, (col0, n), steps);
-            } else if i == 2 {
-                copy::<WIDE, KN, 2, 1, T>(tiles, to_b, b, b_starts, of_b, (col0, n), steps);
-                cp_async_commit();
-            }
-            let mut pairs = [frag_b::<T>([0u32; 2]); 8];
-            #[unroll]
-            for j in 0..8u32 {
-                pairs[j] = frag_b([y[j / 2][j % 2 * 2], y[j / 2][j % 2 * 2 + 1]]);
-            }
-            // To and fro, so that each product shares a factor with the one before.
-            #[unroll]
-            for r in 0..4u32 {
-                let part = frag_a::<T>(x[r]);
+                // While these are multiplied, the next 32 bytes along K come.
+                let next_x = parts::<KM, true, ROWS, T>(tiles, from, left, (i + 1) % 4);
+                let next_y = parts::<KN, false, COLS, T>(tiles, from, right, (i + 1) % 4);
+                if i == 0 {
+                    copy::<WIDE, KM, 1, 0, ROWS, COLS, T>(
+                        tiles, to, a, a_starts, of_a, rows, place_of,
+                    );
+                } else if i == 1 {
+                    copy::<WIDE, KN, 2, 0, COLS, COLS, T>(
+                        tiles, to_b, b, b_starts, of_b, cols, place_of,
+                    );
+                } else if i == 2 {
+                    copy::<WIDE, KN, 2, 1, COLS, COLS, T>(
+                        tiles, to_b, b, b_starts, of_b, cols, place_of,
+                    );
+                    cp_async_commit();
+                }
+                let mut pairs = [frag_b::<T>([0u32; 2]); 8];
                 #[unroll]
                 for j in 0..8u32 {
-                    mma(&mut sums[r][j ^ (r % 2 * 7)], part, pairs[j ^ (r % 2 * 7)]);
+                    pairs[j] = frag_b([y[j / 2][j % 2 * 2], y[j / 2][j % 2 * 2 + 1]]);
                 }
+                // To and fro, so that each product shares a factor with the one before.
+                #[unroll]
+                for r in 0..4u32 {
+                    let part = frag_a::<T>(x[r]);
+                    #[unroll]
+                    for j in 0..8u32 {
+                        mma(&mut sums[r][j ^ (r % 2 * 7)], part, pairs[j ^ (r % 2 * 7)]);
+                    }
+                }
+                x = next_x;
+                y = next_y;
             }
-            x = next_x;
-            y = next_y;
+        }
+        let mut floats = [[[0.0f32; 4]; 8]; 4];
+        #[unroll]
+        for i in 0..128u32 {
+            floats[i / 32][i / 4 % 8][i % 4] = sums[i / 32][i / 4 % 8][i % 4].to_f32();
+        }
+        let (batch, row0, col0) = corner::<COLS>(tile, (m, n));
+        let of_warp = (row0 + warp_row, col0 + warp_col);
+        if COLS == WIDE_COLS {
+            leave::<KM, KN, 32, 40, T>(apart, floats, of_warp, |four, row, col| {
+                finish(four, batch, row, col)
+            });
+            sums = [[FragC::<_>::zero(); 8]; 4];
+            tile += grid_dim_x();
+            goes_on = tile < count;
+        } else {
+            cp_async_wait(0);
+            // The stages are free: the sums pass through them.
+            bar_sync();
+            let staged = cast_slice::<f32>(tiles);
+            leave::<KM, KN, 64, 72, T>(staged, floats, of_warp, |four, row, col| {
+                finish(four, batch, row, col)
+            });
+            goes_on = false;
         }
     }
     cp_async_wait(0);
-    // The stages are free: each warp's sums pass through a part of them, so that they leave in rows.
-    bar_sync();
-    let staged = cast_slice::<f32>(tiles);
-    let mine = warp * (64 * PITCH);
-    // Of bytes that lie across, the rows and columns of a part are every fourth of 32.
-    const ROW: u32 = if KM && T::BYTES == 1 { 4 } else { 1 };
-    const COLUMN: u32 = if KN && T::BYTES == 1 { 4 } else { 1 };
-    let first = mine + lane / 4 * (ROW * PITCH) + lane % 4 * (2 * COLUMN);
-    #[unroll]
-    for octet in 0..8u32 {
-        let row = if ROW == 4 { octet / 4 * 32 + octet % 4 } else { octet * 8 };
-        #[unroll]
-        for j in 0..8u32 {
-            let col = if COLUMN == 4 { j / 4 * 32 + j % 4 } else { j * 8 };
-            let at = first + row * PITCH + col;
-            staged[at] = sums[octet / 2][j][octet % 2 * 2].to_f32();
-            staged[at + COLUMN] = sums[octet / 2][j][octet % 2 * 2 + 1].to_f32();
-        }
-    }
-    warp_sync();
-    let (row, col) = (lane / 16, lane % 16 * 4);
-    let (at_row, at_col) = (row0 + warp_row + row, col0 + warp_col + col);
-    for pass in 0..16u32 {
-        let first = mine + (pass * 4 + row) * PITCH + col;
-        let (v0, v1) = (load_vec4(staged, first), load_vec4(staged, first + 2 * PITCH));
-        finish([v0.x, v0.y, v0.z, v0.w], batch, at_row + pass * 4, at_col);
-        finish([v1.x, v1.y, v1.z, v1.w], batch, at_row + pass * 4 + 2, at_col);
-    }
 }
 
 /// `c = epilogue(a b) + beta c` for the tile of 128 by 128 that is this block's, by `mma.sync`.
@@ -409,10 +271,11 @@ pub fn mma_product<
     beta: f32,
     epilogue: impl Fn(f32, u32, u32) -> f32,
 ) {
-    product_in_fours::<WIDE, KM, KN, T>(
+    product_in_fours::<128, WIDE, KM, KN, T>(
         a,
         b,
         (m, n, k, share),
+        0,
         (a_matrix, a_row, a_step),
         (b_matrix, b_column, b_step),
         |sums, batch, row, col| {
@@ -434,44 +297,49 @@ pub fn mma_product<
 /// `c = alpha a b + bias + beta c`, without a bias if it is empty. `c_wide` says whether four
 /// neighbours of C can be written at once.
 #[gpu_kernel(
-    block_size = 128,
+    block_size = COLS,
     arch = "sm_80",
-    min_blocks = 2,
+    min_blocks = 256 / COLS,
     unchecked,
     instances(
-        (WIDE = true, KM = false, KN = false, T = bf16, O = bf16),
-        (WIDE = true, KM = false, KN = true, T = bf16, O = bf16),
-        (WIDE = true, KM = true, KN = false, T = bf16, O = bf16),
-        (WIDE = true, KM = true, KN = true, T = bf16, O = bf16),
-        (WIDE = false, KM = false, KN = false, T = bf16, O = bf16),
-        (WIDE = true, KM = false, KN = false, T = f16, O = f16),
-        (WIDE = true, KM = false, KN = true, T = f16, O = f16),
-        (WIDE = true, KM = true, KN = false, T = f16, O = f16),
-        (WIDE = true, KM = true, KN = true, T = f16, O = f16),
-        (WIDE = false, KM = false, KN = false, T = f16, O = f16),
-        (WIDE = true, KM = false, KN = false, T = i8, O = f32),
-        (WIDE = true, KM = false, KN = true, T = i8, O = f32),
-        (WIDE = true, KM = true, KN = false, T = i8, O = f32),
-        (WIDE = true, KM = true, KN = true, T = i8, O = f32),
-        (WIDE = false, KM = false, KN = false, T = i8, O = f32),
-        (WIDE = true, KM = false, KN = false, T = f32, O = f32),
-        (WIDE = true, KM = false, KN = true, T = f32, O = f32),
-        (WIDE = true, KM = true, KN = false, T = f32, O = f32),
-        (WIDE = true, KM = true, KN = true, T = f32, O = f32),
-        (WIDE = false, KM = false, KN = false, T = f32, O = f32),
-        (WIDE = true, KM = false, KN = false, T = bf16, O = f32),
-        (WIDE = true, KM = false, KN = true, T = bf16, O = f32),
-        (WIDE = true, KM = true, KN = false, T = bf16, O = f32),
-        (WIDE = true, KM = true, KN = true, T = bf16, O = f32),
-        (WIDE = false, KM = false, KN = false, T = bf16, O = f32),
-        (WIDE = true, KM = false, KN = false, T = f16, O = f32),
-        (WIDE = true, KM = false, KN = true, T = f16, O = f32),
-        (WIDE = true, KM = true, KN = false, T = f16, O = f32),
-        (WIDE = true, KM = true, KN = true, T = f16, O = f32),
-        (WIDE = false, KM = false, KN = false, T = f16, O = f32)
+        (COLS = 256, WIDE = true, KM = false, KN = false, T = bf16, O = bf16),
+        (COLS = 256, WIDE = true, KM = false, KN = true, T = bf16, O = bf16),
+        (COLS = 256, WIDE = true, KM = false, KN = false, T = f16, O = f16),
+        (COLS = 256, WIDE = true, KM = false, KN = true, T = f16, O = f16),
+        (COLS = 128, WIDE = true, KM = false, KN = false, T = bf16, O = bf16),
+        (COLS = 128, WIDE = true, KM = false, KN = true, T = bf16, O = bf16),
+        (COLS = 128, WIDE = true, KM = true, KN = false, T = bf16, O = bf16),
+        (COLS = 128, WIDE = true, KM = true, KN = true, T = bf16, O = bf16),
+        (COLS = 128, WIDE = false, KM = false, KN = false, T = bf16, O = bf16),
+        (COLS = 128, WIDE = true, KM = false, KN = false, T = f16, O = f16),
+        (COLS = 128, WIDE = true, KM = false, KN = true, T = f16, O = f16),
+        (COLS = 128, WIDE = true, KM = true, KN = false, T = f16, O = f16),
+        (COLS = 128, WIDE = true, KM = true, KN = true, T = f16, O = f16),
+        (COLS = 128, WIDE = false, KM = false, KN = false, T = f16, O = f16),
+        (COLS = 128, WIDE = true, KM = false, KN = false, T = i8, O = f32),
+        (COLS = 128, WIDE = true, KM = false, KN = true, T = i8, O = f32),
+        (COLS = 128, WIDE = true, KM = true, KN = false, T = i8, O = f32),
+        (COLS = 128, WIDE = true, KM = true, KN = true, T = i8, O = f32),
+        (COLS = 128, WIDE = false, KM = false, KN = false, T = i8, O = f32),
+        (COLS = 128, WIDE = true, KM = false, KN = false, T = f32, O = f32),
+        (COLS = 128, WIDE = true, KM = false, KN = true, T = f32, O = f32),
+        (COLS = 128, WIDE = true, KM = true, KN = false, T = f32, O = f32),
+        (COLS = 128, WIDE = true, KM = true, KN = true, T = f32, O = f32),
+        (COLS = 128, WIDE = false, KM = false, KN = false, T = f32, O = f32),
+        (COLS = 128, WIDE = true, KM = false, KN = false, T = bf16, O = f32),
+        (COLS = 128, WIDE = true, KM = false, KN = true, T = bf16, O = f32),
+        (COLS = 128, WIDE = true, KM = true, KN = false, T = bf16, O = f32),
+        (COLS = 128, WIDE = true, KM = true, KN = true, T = bf16, O = f32),
+        (COLS = 128, WIDE = false, KM = false, KN = false, T = bf16, O = f32),
+        (COLS = 128, WIDE = true, KM = false, KN = false, T = f16, O = f32),
+        (COLS = 128, WIDE = true, KM = false, KN = true, T = f16, O = f32),
+        (COLS = 128, WIDE = true, KM = true, KN = false, T = f16, O = f32),
+        (COLS = 128, WIDE = true, KM = true, KN = true, T = f16, O = f32),
+        (COLS = 128, WIDE = false, KM = false, KN = false, T = f16, O = f32)
     )
 )]
 pub(super) fn mma_kernel<
+    const COLS: u32,
     const WIDE: bool,
     const KM: bool,
     const KN: bool,
@@ -486,6 +354,7 @@ pub(super) fn mma_kernel<
     n: u32,
     k: u32,
     share: u32,
+    count: u32,
     a_matrix: u32,
     a_row: u32,
     a_step: u32,
@@ -501,10 +370,11 @@ pub(super) fn mma_kernel<
     let has_bias = bias.len() != 0;
     let has_terms = has_bias || beta != 0.0;
     let c_words = cast_slice::<u32>(c);
-    product_in_fours::<WIDE, KM, KN, T>(
+    product_in_fours::<COLS, WIDE, KM, KN, T>(
         a,
         b,
         (m, n, k, share),
+        count,
         (a_matrix, a_row, a_step),
         (b_matrix, b_column, b_step),
         |sums, batch, row, col| {
@@ -549,9 +419,21 @@ pub(super) fn mma_kernel<
     );
 }
 
-/// The host functions of the types.
+/// Bytes of shared memory of a block with the wide tile: the stages, and what sums leave through.
+const WIDE_BYTES: u32 = STAGES * (ROWS + WIDE_COLS) * 128 + WIDE_COLS * 80 * 4;
+
+/// Whether the wide tile, which moves less, keeps every multiprocessor busy.
+fn takes_wide_tiles(info: &DeviceInfo, product: &Product) -> bool {
+    let tiles = product.batch * product.m.div_ceil(ROWS) * product.n.div_ceil(WIDE_COLS);
+    product.share == 0
+        && product.k >= 256
+        && tiles * 10 >= info.multiprocessors * 9
+        && info.limits.shared_per_block >= WIDE_BYTES
+}
+
+/// The host functions of the types, and the orders that have the wide tile.
 macro_rules! host {
-    ($name:ident, $factor:ident, $out:ident) => {
+    ($name:ident, $factor:ident, $out:ident, [$($km:literal $kn:literal),*]) => {
         pub(super) fn $name(
             stream: &Stream,
             c: &mut GpuBuffer<$out>,
@@ -561,7 +443,8 @@ macro_rules! host {
             product: &Product,
         ) -> Result<()> {
             use mma_kernel::launch_on;
-            if stream.device().info()?.compute_capability.0 < 8 {
+            let info = stream.device().info()?;
+            if info.compute_capability.0 < 8 {
                 return Err(product.no(Path::Mma, "it needs compute capability 8"));
             }
             let &Product { m, n, k, alpha, beta, batch, share, .. } = product;
@@ -573,45 +456,32 @@ macro_rules! host {
             // Lengths fit in 32 bits, and so does every stride that is used.
             let [a_matrix, b_matrix, c_matrix] = [of_a, of_b, of_c].map(|it| it.stride as u32);
             let piece = 16 / size_of::<$factor>() as u32;
-            let is_wide =
+            let in_pieces =
                 |it: Matrix, piece: u32| it.is_aligned(piece) && it.columns.is_multiple_of(piece);
-            let c_wide = is_wide(of_c, 4);
-            let launch = match (is_wide(of_a, piece) && is_wide(of_b, piece), km, kn) {
-                (true, false, false) => launch_on::<true, false, false, $factor, $out>,
-                (true, false, true) => launch_on::<true, false, true, $factor, $out>,
-                (true, true, false) => launch_on::<true, true, false, $factor, $out>,
-                (true, true, true) => launch_on::<true, true, true, $factor, $out>,
-                (false, _, _) => launch_on::<false, false, false, $factor, $out>,
+            let c_wide = in_pieces(of_c, 4);
+            let wide = in_pieces(of_a, piece) && in_pieces(of_b, piece);
+            let orders: &[(bool, bool)] = &[$(($km, $kn)),*];
+            let large = wide && orders.contains(&(km, kn)) && takes_wide_tiles(&info, product);
+            let launch = match (large, wide, km, kn) {
+                $((true, _, $km, $kn) => launch_on::<WIDE_COLS, true, $km, $kn, $factor, $out>,)*
+                (_, true, false, false) => launch_on::<128, true, false, false, $factor, $out>,
+                (_, true, false, true) => launch_on::<128, true, false, true, $factor, $out>,
+                (_, true, true, false) => launch_on::<128, true, true, false, $factor, $out>,
+                (_, true, true, true) => launch_on::<128, true, true, true, $factor, $out>,
+                (_, false, _, _) => launch_on::<128, false, false, false, $factor, $out>,
             };
             let none = GpuBuffer::empty(stream)?;
             let bias = bias.unwrap_or(&none);
-            let blocks = batch * m.div_ceil(SIDE) * n.div_ceil(SIDE);
+            let cols = if large { WIDE_COLS } else { 128 };
+            let count = batch * m.div_ceil(ROWS) * n.div_ceil(cols);
+            let blocks = if large { count.min(info.multiprocessors) } else { count };
             let config = LaunchConfig::new([blocks, 1, 1]);
             // SAFETY: The buffers have the product's lengths, `bias` is empty or has a value a
             // column, and every index is compared with its shape.
             unsafe {
                 launch(
-                    stream,
-                    config,
-                    a,
-                    b,
-                    bias,
-                    c,
-                    m,
-                    n,
-                    k,
-                    share,
-                    a_matrix,
-                    a_row,
-                    a_step,
-                    b_matrix,
-                    b_column,
-                    b_step,
-                    c_matrix,
-                    of_c.row_stride,
-                    c_wide,
-                    alpha,
-                    beta,
+                    stream, config, a, b, bias, c, m, n, k, share, count, a_matrix, a_row, a_step,
+                    b_matrix, b_column, b_step, c_matrix, of_c.row_stride, c_wide, alpha, beta,
                 )?;
             }
             Ok(())
@@ -619,9 +489,9 @@ macro_rules! host {
     };
 }
 
-host!(f16, f16, f16);
-host!(bf16, bf16, bf16);
-host!(i8, i8, f32);
-host!(f32, f32, f32);
-host!(f16_sums, f16, f32);
-host!(bf16_sums, bf16, f32);
+host!(f16, f16, f16, [false false, false true]);
+host!(bf16, bf16, bf16, [false false, false true]);
+host!(i8, i8, f32, []);
+host!(f32, f32, f32, []);
+host!(f16_sums, f16, f32, []);
+host!(bf16_sums, bf16, f32, []);

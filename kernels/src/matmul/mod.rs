@@ -21,6 +21,7 @@
 //! [`wgmma_product`], [`mma_product`], [`simt_product`].
 
 mod dispatch;
+mod factor;
 mod finish;
 mod mma;
 mod product;
