@@ -112,13 +112,13 @@ macro_rules! groups {
                 let head = heads[block];
                 let low = byte(
                     b,
-                    |i| byte_at(codes, block * 256 + i),
+                    |i| byte_at(codes, 0, block * 256 + i),
                     |j| scales[block * $groups + j],
                     head,
                 );
                 let high = byte(
                     b + 1,
-                    |i| byte_at(codes, block * 256 + i),
+                    |i| byte_at(codes, 0, block * 256 + i),
                     |j| scales[block * $groups + j],
                     head,
                 );

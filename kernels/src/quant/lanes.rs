@@ -21,6 +21,17 @@ pub(super) fn widest_of_lanes<const LANES: u32>(x: &[f32; 8]) -> f32 {
     found
 }
 
+/// The largest absolute value of the weights of 4 threads with eight each.
+#[gpu_fn]
+pub(super) fn largest_of_lanes(x: &[f32; 8]) -> f32 {
+    let mut found = x[0].abs();
+    for i in 1..8 {
+        found = found.max(x[i].abs());
+    }
+    found = found.max(shfl_sync_bfly(found, 1, 32));
+    found.max(shfl_sync_bfly(found, 2, 32))
+}
+
 /// The first of the smallest, and the largest. Zeros have signs, which a minimum keeps.
 #[gpu_fn]
 pub(super) fn range<const N: usize>(x: &[f32; N]) -> (f32, f32) {
@@ -60,9 +71,10 @@ pub(super) fn range_of_lanes(x: &[f32; 8]) -> (f32, f32) {
 /// Eight codes as bytes.
 #[gpu_fn]
 pub(super) fn bytes_of(codes: &[u32; 8]) -> [u32; 2] {
-    let low = codes[0] & 255 | (codes[1] & 255) << 8 | (codes[2] & 255) << 16 | codes[3] << 24;
-    let high = codes[4] & 255 | (codes[5] & 255) << 8 | (codes[6] & 255) << 16 | codes[7] << 24;
-    [low, high]
+    [
+        prmt(prmt(codes[0], codes[1], 0x40), prmt(codes[2], codes[3], 0x40), 0x5410),
+        prmt(prmt(codes[4], codes[5], 0x40), prmt(codes[6], codes[7], 0x40), 0x5410),
+    ]
 }
 
 /// Writes eight bytes from byte `at` on, which is even.

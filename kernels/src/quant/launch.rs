@@ -64,7 +64,7 @@ macro_rules! launch {
                 blocks: &mut GpuBuffer<u8>,
                 x: &GpuBuffer<Self>,
             ) -> firesteel::Result<()> {
-                let config = launch::runs(format, count);
+                let config = launch::runs(format, count, 1);
                 // SAFETY: The caller compared the lengths: `x` has the weights of `count` blocks,
                 // and `blocks` their bytes. No index is beyond these, and a byte has one writer.
                 unsafe {
@@ -81,7 +81,7 @@ macro_rules! launch {
                 y: &mut GpuBuffer<Self>,
                 blocks: &GpuBuffer<u8>,
             ) -> firesteel::Result<()> {
-                let config = launch::runs(format, count);
+                let config = launch::runs(format, count, stage::UNITS);
                 // SAFETY: The caller compared the lengths: `blocks` has the bytes of `count` blocks,
                 // and `y` room for their weights. No index is beyond these, and a weight has one
                 // writer.
@@ -109,10 +109,10 @@ macro_rules! launch {
 }
 pub(super) use launch;
 
-/// A block of threads for each run of blocks.
-pub(super) fn runs(format: Format, count: u32) -> LaunchConfig {
+/// A block of threads for so many runs of blocks.
+pub(super) fn runs(format: Format, count: u32, units: u32) -> LaunchConfig {
     let blocks_of_run = super::stage::RUN / format.block_len() as u32;
-    LaunchConfig::new([count.div_ceil(blocks_of_run), 1, 1])
+    LaunchConfig::new([count.div_ceil(units * blocks_of_run), 1, 1])
 }
 
 /// The blocks of rows with `cols` weights each, of which there are `len` in all.

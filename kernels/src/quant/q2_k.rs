@@ -10,9 +10,9 @@ use super::groups::{groups, wider};
 use super::head::{Head, head_above, scale_code};
 use super::round::level;
 use super::stage::{
-    RUN, aligned_eight_at, byte_at, copy_in, floats, half_at, load8, scaled_and, store8,
+    RUN, UNITS, aligned_eight_at, byte_at, copy_in, floats, halves_at, load8, scaled_and, store8,
 };
-use super::unpack::unpack;
+use super::unpack::unpack_columns;
 
 /// 256 weights in ggml's bytes.
 #[gpu_struct(methods)]
@@ -50,17 +50,15 @@ impl BlockQ2K {
 }
 
 #[gpu_fn]
-fn eight(words: &[u32], at: u32, i: u32) -> [f32; 8] {
-    let bytes = aligned_eight_at(words, at + 16 + i / 128 * 32 + i % 32);
-    let shift = i / 32 % 4 * 2;
-    let codes = [bytes[0] >> shift & 0x0303_0303, bytes[1] >> shift & 0x0303_0303];
-    let scale = byte_at(words, at + i / 16);
-    let step = half_at(words, at + 80) * (scale & 15) as f32;
-    let min = half_at(words, at + 82) * (scale >> 4) as f32;
-    scaled_and(floats(codes, 0.0), step, -min)
+fn eight(words: &[u32], at: u32, i: u32, j: u32) -> [f32; 8] {
+    let bytes = aligned_eight_at(words, 0, at + 16 + i / 128 * 32 + i % 32);
+    let codes = [bytes[0] >> (2 * j) & 0x0303_0303, bytes[1] >> (2 * j) & 0x0303_0303];
+    let (d, dmin) = halves_at(words, 0, at + 80);
+    let scale = byte_at(words, 0, at + i / 16 + 2 * j);
+    scaled_and(floats(codes, 0.0), d * (scale & 15) as f32, -(dmin * (scale >> 4) as f32))
 }
 
-unpack!(256 weights in 84 bytes);
+unpack_columns!(84 bytes);
 
 /// Scale and minimum of a group. An error counts as much as its weight.
 #[gpu_fn]

@@ -9,8 +9,10 @@ use super::fit::fit_by_moves;
 use super::groups::{groups, wider};
 use super::head::{Head, head_around};
 use super::round::level;
-use super::stage::{RUN, byte_at, copy_in, eight_at, floats, half_at, load8, scaled, store8};
-use super::unpack::unpack;
+use super::stage::{
+    RUN, UNITS, byte_at, copy_in, eight_at, floats, half_at, load8, scaled, store8,
+};
+use super::unpack::unpack_columns;
 
 /// 256 weights in ggml's bytes.
 #[gpu_struct(methods)]
@@ -57,22 +59,22 @@ impl BlockQ3K {
 }
 
 #[gpu_fn]
-fn eight(words: &[u32], at: u32, i: u32) -> [f32; 8] {
-    let low = eight_at(words, at + 32 + i / 128 * 32 + i % 32);
-    let high = eight_at(words, at + i % 32);
-    let (shift, bit) = (i / 32 % 4 * 2, i / 32);
+fn eight(words: &[u32], at: u32, i: u32, j: u32) -> [f32; 8] {
+    let low = eight_at(words, 0, at + 32 + i / 128 * 32 + i % 32);
+    let high = eight_at(words, 0, at + i % 32);
+    let bit = i / 128 * 4;
     let codes = [
-        low[0] >> shift & 0x0303_0303 | (high[0] >> bit & 0x0101_0101) << 2,
-        low[1] >> shift & 0x0303_0303 | (high[1] >> bit & 0x0101_0101) << 2,
+        low[0] >> (2 * j) & 0x0303_0303 | (high[0] >> bit >> j & 0x0101_0101) << 2,
+        low[1] >> (2 * j) & 0x0303_0303 | (high[1] >> bit >> j & 0x0101_0101) << 2,
     ];
-    let j = i / 16;
-    let low = byte_at(words, at + 96 + j % 8) >> (j / 8 * 4) & 15;
-    let high = byte_at(words, at + 104 + j % 4) >> (j / 4 * 2) & 3;
+    // Group i / 16 + 2 j, of which 8 begin at each half of the block.
+    let low = byte_at(words, 0, at + 96 + i / 16 % 2 + 2 * j) >> bit & 15;
+    let high = byte_at(words, 0, at + 104 + i / 16 % 2 + 2 * (j % 2)) >> bit >> (j / 2 * 2) & 3;
     let scale = (low | high << 4) as i32 - 32;
-    scaled(floats(codes, 4.0), half_at(words, at + 108) * scale as f32)
+    scaled(floats(codes, 4.0), half_at(words, 0, at + 108) * scale as f32)
 }
 
-unpack!(256 weights in 110 bytes);
+unpack_columns!(110 bytes);
 
 #[gpu_fn]
 fn fit(x: &[f32; 16], codes: &mut [u32; 16]) -> (f32, f32) {

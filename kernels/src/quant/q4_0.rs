@@ -7,7 +7,9 @@ use firesteel::prelude::*;
 use super::fit::widest;
 use super::lanes::{put_nibbles, widest_of_lanes};
 use super::round::inverse;
-use super::stage::{RUN, copy_in, copy_out, eight_at, floats, half_at, load8, scaled, store8};
+use super::stage::{
+    RUN, UNITS, copy_in, copy_out, eight_at, floats, half_at, load8, scaled, store8,
+};
 use super::unpack::unpack;
 
 /// 32 weights in ggml's bytes.
@@ -40,11 +42,11 @@ impl BlockQ4_0 {
 }
 
 #[gpu_fn]
-fn eight(words: &[u32], at: u32, i: u32) -> [f32; 8] {
-    let bytes = eight_at(words, at + 2 + i % 16);
+fn eight(words: &[u32], skip: u32, at: u32, i: u32) -> [f32; 8] {
+    let bytes = eight_at(words, skip, at + 2 + i % 16);
     let shift = i / 16 * 4;
     let codes = [bytes[0] >> shift & 0x0f0f_0f0f, bytes[1] >> shift & 0x0f0f_0f0f];
-    scaled(floats(codes, 8.0), half_at(words, at))
+    scaled(floats(codes, 8.0), half_at(words, skip, at))
 }
 
 unpack!(32 weights in 18 bytes);

@@ -7,7 +7,7 @@ use firesteel::prelude::*;
 use super::lanes::{put_nibbles, range, range_of_lanes};
 use super::round::inverse;
 use super::stage::{
-    RUN, aligned_eight_at, copy_in, copy_out, floats, half_at, load8, scaled_and, store8,
+    RUN, UNITS, aligned_eight_at, copy_in, copy_out, floats, halves_at, load8, scaled_and, store8,
 };
 use super::unpack::unpack;
 
@@ -43,11 +43,12 @@ impl BlockQ4_1 {
 }
 
 #[gpu_fn]
-fn eight(words: &[u32], at: u32, i: u32) -> [f32; 8] {
-    let bytes = aligned_eight_at(words, at + 4 + i % 16);
+fn eight(words: &[u32], skip: u32, at: u32, i: u32) -> [f32; 8] {
+    let bytes = aligned_eight_at(words, skip, at + 4 + i % 16);
     let shift = i / 16 * 4;
     let codes = [bytes[0] >> shift & 0x0f0f_0f0f, bytes[1] >> shift & 0x0f0f_0f0f];
-    scaled_and(floats(codes, 0.0), half_at(words, at), half_at(words, at + 2))
+    let (d, m) = halves_at(words, skip, at);
+    scaled_and(floats(codes, 0.0), d, m)
 }
 
 unpack!(32 weights in 20 bytes);

@@ -8,7 +8,8 @@ use super::fit::widest;
 use super::lanes::{put_high_bits, put_nibbles, widest_of_lanes};
 use super::round::inverse;
 use super::stage::{
-    RUN, byte_at, copy_in, copy_out, eight_at, floats, half_at, load8, scaled, spread, store8,
+    RUN, UNITS, byte_at, copy_in, copy_out, eight_at, floats, half_at, load8, scaled, spread,
+    store8,
 };
 use super::unpack::unpack;
 
@@ -46,15 +47,15 @@ impl BlockQ5_0 {
 }
 
 #[gpu_fn]
-fn eight(words: &[u32], at: u32, i: u32) -> [f32; 8] {
-    let bytes = eight_at(words, at + 6 + i % 16);
+fn eight(words: &[u32], skip: u32, at: u32, i: u32) -> [f32; 8] {
+    let bytes = eight_at(words, skip, at + 6 + i % 16);
     let shift = i / 16 * 4;
-    let high = byte_at(words, at + 2 + i / 8);
+    let high = byte_at(words, skip, at + 2 + i / 8);
     let codes = [
         bytes[0] >> shift & 0x0f0f_0f0f | spread(high) << 4,
         bytes[1] >> shift & 0x0f0f_0f0f | spread(high >> 4) << 4,
     ];
-    scaled(floats(codes, 16.0), half_at(words, at))
+    scaled(floats(codes, 16.0), half_at(words, skip, at))
 }
 
 unpack!(32 weights in 22 bytes);

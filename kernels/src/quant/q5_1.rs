@@ -7,8 +7,8 @@ use firesteel::prelude::*;
 use super::lanes::{put_high_bits, put_nibbles, range, range_of_lanes};
 use super::round::inverse;
 use super::stage::{
-    RUN, aligned_eight_at, byte_at, copy_in, copy_out, floats, half_at, load8, scaled_and, spread,
-    store8,
+    RUN, UNITS, byte_at, copy_in, copy_out, floats, halves_at, load8, scaled_and, spread, store8,
+    whole_eight_at,
 };
 use super::unpack::unpack;
 
@@ -48,15 +48,16 @@ impl BlockQ5_1 {
 }
 
 #[gpu_fn]
-fn eight(words: &[u32], at: u32, i: u32) -> [f32; 8] {
-    let bytes = aligned_eight_at(words, at + 8 + i % 16);
+fn eight(words: &[u32], skip: u32, at: u32, i: u32) -> [f32; 8] {
+    let bytes = whole_eight_at(words, skip, at + 8 + i % 16);
     let shift = i / 16 * 4;
-    let high = byte_at(words, at + 4 + i / 8);
+    let high = byte_at(words, skip, at + 4 + i / 8);
     let codes = [
         bytes[0] >> shift & 0x0f0f_0f0f | spread(high) << 4,
         bytes[1] >> shift & 0x0f0f_0f0f | spread(high >> 4) << 4,
     ];
-    scaled_and(floats(codes, 0.0), half_at(words, at), half_at(words, at + 2))
+    let (d, m) = halves_at(words, skip, at);
+    scaled_and(floats(codes, 0.0), d, m)
 }
 
 unpack!(32 weights in 24 bytes);

@@ -9,11 +9,11 @@ use super::fit::fit_above;
 use super::groups::{groups, wider};
 use super::head::{Head, head_above, scale_code};
 use super::round::level;
-use super::scales::{byte_of_scales, min_of, number, scale_of};
+use super::scales::{byte_of_scales, min_of, number, scale_and_min, scale_of};
 use super::stage::{
-    RUN, aligned_eight_at, byte_at, copy_in, floats, half_at, load8, scaled_and, store8,
+    RUN, UNITS, byte_at, copy_in, floats, halves_at, load8, scaled_and, store8, whole_eight_at,
 };
-use super::unpack::unpack;
+use super::unpack::unpack_columns;
 
 /// 256 weights in ggml's bytes.
 #[gpu_struct(methods)]
@@ -64,21 +64,21 @@ impl BlockQ5K {
 }
 
 #[gpu_fn]
-fn eight(words: &[u32], at: u32, i: u32) -> [f32; 8] {
-    let low = aligned_eight_at(words, at + 48 + i / 64 * 32 + i % 32);
-    let high = aligned_eight_at(words, at + 16 + i % 32);
-    let (shift, bit) = (i / 32 % 2 * 4, i / 32);
+fn eight(words: &[u32], at: u32, i: u32, j: u32) -> [f32; 8] {
+    let low = whole_eight_at(words, 0, at + 48 + i / 128 * 64 + j / 2 * 32 + i % 32);
+    let high = whole_eight_at(words, 0, at + 16 + i % 32);
+    let (shift, bit) = (j % 2 * 4, i / 128 * 4);
     let codes = [
-        low[0] >> shift & 0x0f0f_0f0f | (high[0] >> bit & 0x0101_0101) << 4,
-        low[1] >> shift & 0x0f0f_0f0f | (high[1] >> bit & 0x0101_0101) << 4,
+        low[0] >> shift & 0x0f0f_0f0f | (high[0] >> bit >> j & 0x0101_0101) << 4,
+        low[1] >> shift & 0x0f0f_0f0f | (high[1] >> bit >> j & 0x0101_0101) << 4,
     ];
-    let scale = scale_of(|k| byte_at(words, at + 4 + k), i / 32);
-    let min = min_of(|k| byte_at(words, at + 4 + k), i / 32);
-    let step = half_at(words, at) * scale as f32;
-    scaled_and(floats(codes, 0.0), step, -(half_at(words, at + 2) * min as f32))
+    let scales = [words[at / 4 + 1], words[at / 4 + 2], words[at / 4 + 3]];
+    let (scale, min) = scale_and_min(scales, i / 128, j);
+    let (d, dmin) = halves_at(words, 0, at);
+    scaled_and(floats(codes, 0.0), d * scale as f32, -(dmin * min as f32))
 }
 
-unpack!(256 weights in 176 bytes);
+unpack_columns!(176 bytes);
 
 /// Scale and minimum of a group. An error counts as much as its weight and the mean one.
 #[gpu_fn]

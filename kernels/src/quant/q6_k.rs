@@ -9,8 +9,10 @@ use super::fit::{NOTHING, fit_around};
 use super::groups::{groups, wider};
 use super::head::{Head, head_around};
 use super::round::{level, nearest};
-use super::stage::{RUN, byte_at, copy_in, eight_at, floats, half_at, load8, scaled, store8};
-use super::unpack::unpack;
+use super::stage::{
+    RUN, UNITS, byte_at, copy_in, eight_at, floats, half_at, load8, scaled, store8,
+};
+use super::unpack::unpack_columns;
 
 /// 256 weights in ggml's bytes.
 #[gpu_struct(methods)]
@@ -49,19 +51,19 @@ impl BlockQ6K {
 }
 
 #[gpu_fn]
-fn eight(words: &[u32], at: u32, i: u32) -> [f32; 8] {
-    let low = eight_at(words, at + i / 128 * 64 + i % 64);
-    let high = eight_at(words, at + 128 + i / 128 * 32 + i % 32);
-    let (shift, pair) = (i / 64 % 2 * 4, i / 32 % 4 * 2);
+fn eight(words: &[u32], at: u32, i: u32, j: u32) -> [f32; 8] {
+    let low = eight_at(words, 0, at + i / 128 * 64 + j % 2 * 32 + i % 32);
+    let high = eight_at(words, 0, at + 128 + i / 128 * 32 + i % 32);
+    let shift = j / 2 * 4;
     let codes = [
-        low[0] >> shift & 0x0f0f_0f0f | (high[0] >> pair & 0x0303_0303) << 4,
-        low[1] >> shift & 0x0f0f_0f0f | (high[1] >> pair & 0x0303_0303) << 4,
+        low[0] >> shift & 0x0f0f_0f0f | (high[0] >> (2 * j) & 0x0303_0303) << 4,
+        low[1] >> shift & 0x0f0f_0f0f | (high[1] >> (2 * j) & 0x0303_0303) << 4,
     ];
-    let scale = byte_at(words, at + 192 + i / 16) as u8 as i8;
-    scaled(floats(codes, 32.0), half_at(words, at + 208) * scale as f32)
+    let scale = byte_at(words, 0, at + 192 + i / 16 + 2 * j) as u8 as i8;
+    scaled(floats(codes, 32.0), half_at(words, 0, at + 208) * scale as f32)
 }
 
-unpack!(256 weights in 210 bytes);
+unpack_columns!(210 bytes);
 
 #[gpu_fn]
 fn fit(x: &[f32; 16], codes: &mut [u32; 16]) -> (f32, f32) {

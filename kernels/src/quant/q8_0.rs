@@ -5,9 +5,11 @@
 use firesteel::prelude::*;
 
 use super::fit::widest;
-use super::lanes::{bytes_of, put8, widest_of_lanes};
+use super::lanes::{bytes_of, largest_of_lanes, put8};
 use super::round::{byte_code, head_of_bytes};
-use super::stage::{RUN, copy_in, copy_out, eight_at, floats, half_at, load8, scaled, store8};
+use super::stage::{
+    RUN, UNITS, copy_in, copy_out, eight_at, floats, half_at, load8, scaled, store8,
+};
 use super::unpack::unpack;
 
 /// 32 weights in ggml's bytes.
@@ -40,10 +42,10 @@ impl BlockQ8_0 {
 }
 
 #[gpu_fn]
-fn eight(words: &[u32], at: u32, i: u32) -> [f32; 8] {
-    let bytes = eight_at(words, at + 2 + i);
+fn eight(words: &[u32], skip: u32, at: u32, i: u32) -> [f32; 8] {
+    let bytes = eight_at(words, skip, at + 2 + i);
     let codes = [bytes[0] ^ 0x8080_8080, bytes[1] ^ 0x8080_8080];
-    scaled(floats(codes, 128.0), half_at(words, at))
+    scaled(floats(codes, 128.0), half_at(words, skip, at))
 }
 
 unpack!(32 weights in 34 bytes);
@@ -75,7 +77,7 @@ pub(super) fn quantize_kernel<const KIND: u32, T: Float>(
     let (at, lane) = (thread_idx_x() / 4 * 34, thread_idx_x() % 4);
     let x =
         load8::<KIND, T>(x, block_idx_x() as usize * RUN as usize + thread_idx_x() as usize * 8);
-    let (d, inverse) = head_of_bytes(widest_of_lanes::<4>(&x));
+    let (d, inverse) = head_of_bytes(largest_of_lanes(&x));
     let mut codes = [0u32; 8];
     for i in 0..8 {
         codes[i] = byte_code(x[i], inverse) as u32;

@@ -5,10 +5,10 @@
 use firesteel::prelude::*;
 
 use super::fit::widest;
-use super::lanes::{bytes_of, put8, widest_of_lanes};
+use super::lanes::{bytes_of, largest_of_lanes, put8};
 use super::round::{byte_code, head_of_bytes};
 use super::stage::{
-    RUN, aligned_eight_at, copy_in, copy_out, floats, half_at, load8, scaled, store8,
+    RUN, UNITS, aligned_eight_at, copy_in, copy_out, floats, half_at, load8, scaled, store8,
 };
 use super::unpack::unpack;
 
@@ -44,10 +44,10 @@ impl BlockQ8_1 {
 }
 
 #[gpu_fn]
-fn eight(words: &[u32], at: u32, i: u32) -> [f32; 8] {
-    let bytes = aligned_eight_at(words, at + 4 + i);
+fn eight(words: &[u32], skip: u32, at: u32, i: u32) -> [f32; 8] {
+    let bytes = aligned_eight_at(words, skip, at + 4 + i);
     let codes = [bytes[0] ^ 0x8080_8080, bytes[1] ^ 0x8080_8080];
-    scaled(floats(codes, 128.0), half_at(words, at))
+    scaled(floats(codes, 128.0), half_at(words, skip, at))
 }
 
 unpack!(32 weights in 36 bytes);
@@ -80,7 +80,7 @@ pub(super) fn quantize_kernel<const KIND: u32, T: Float>(
     let (at, lane) = (thread_idx_x() / 4 * 36, thread_idx_x() % 4);
     let x =
         load8::<KIND, T>(x, block_idx_x() as usize * RUN as usize + thread_idx_x() as usize * 8);
-    let (d, inverse) = head_of_bytes(widest_of_lanes::<4>(&x));
+    let (d, inverse) = head_of_bytes(largest_of_lanes(&x));
     let mut codes = [0u32; 8];
     let mut sum = 0;
     for i in 0..8 {

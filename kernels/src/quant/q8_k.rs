@@ -7,8 +7,10 @@ use firesteel::prelude::*;
 use super::fit::widest;
 use super::lanes::{bytes_of, put8, widest_of_lanes};
 use super::round::nearest;
-use super::stage::{RUN, aligned_eight_at, copy_in, copy_out, floats, load8, scaled, store8};
-use super::unpack::unpack;
+use super::stage::{
+    RUN, UNITS, aligned_eight_at, copy_in, copy_out, floats, load8, scaled, store8,
+};
+use super::unpack::unpack_columns;
 
 /// 256 weights in ggml's bytes.
 #[gpu_struct(methods)]
@@ -42,13 +44,13 @@ impl BlockQ8K {
 }
 
 #[gpu_fn]
-fn eight(words: &[u32], at: u32, i: u32) -> [f32; 8] {
-    let bytes = aligned_eight_at(words, at + 4 + i);
+fn eight(words: &[u32], at: u32, i: u32, j: u32) -> [f32; 8] {
+    let bytes = aligned_eight_at(words, 0, at + 4 + i + 32 * j);
     let codes = [bytes[0] ^ 0x8080_8080, bytes[1] ^ 0x8080_8080];
     scaled(floats(codes, 128.0), f32::from_bits(words[at / 4]))
 }
 
-unpack!(256 weights in 292 bytes);
+unpack_columns!(292 bytes);
 
 /// Of the widest value, which has the code -127: the scale, and what values are multiplied with.
 #[gpu_fn]

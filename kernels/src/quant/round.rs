@@ -61,8 +61,37 @@ pub fn head_of_bytes(widest: f32) -> (f32, f32) {
     if inverse.is_infinite() { (d, 0.0) } else { (d, inverse) }
 }
 
-/// A weight as a byte: half way away from 0.
+/// Just below a half.
+#[gpu_const]
+const BELOW_HALF: f32 = 0.499_999_97;
+
+/// A weight as a byte: half way away from 0. A half and what is just below one differ by the
+/// rounding of the sum, so that cutting off its fraction rounds every number below 2^22.
 #[gpu_fn]
 pub fn byte_code(x: f32, inverse: f32) -> i32 {
-    (x * inverse).round() as i32
+    let y = x * inverse;
+    (y + BELOW_HALF.copysign(y)) as i32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_rounded_away_from_zero() {
+        for half in -256..256 {
+            let half = half as f32 / 2.0;
+            for y in [half, half.next_up(), half.next_down()] {
+                assert_eq!(byte_code(y, 1.0), y.round() as i32, "{y}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_nan_is_zero() {
+        assert_eq!(BOTTOM.to_bits(), 0xff40_0000);
+        assert_eq!(nearest(f32::NAN), 0);
+        assert_eq!([nearest(0.5), nearest(1.5), nearest(-2.5)], [0, 2, -2]);
+        assert_eq!([level(-7.6, -8, 7), level(9.0, -8, 7)], [-8.0, 7.0]);
+    }
 }

@@ -20,6 +20,13 @@ pub fn min_of(byte: impl Fn(u32) -> u32, j: u32) -> u32 {
     if j < 4 { byte(j + 4) & 63 } else { byte(j + 4) >> 4 | byte(j) >> 6 << 4 }
 }
 
+/// Both of group `j` of a half of the block, of the twelve bytes as words.
+#[gpu_fn]
+pub(super) fn scale_and_min(words: [u32; 3], half: u32, j: u32) -> (u32, u32) {
+    let (a, b, c) = (words[0] >> (8 * j), words[1] >> (8 * j), words[2] >> (8 * j));
+    if half == 0 { (a & 63, b & 63) } else { (c & 15 | a >> 2 & 48, c >> 4 & 15 | b >> 2 & 48) }
+}
+
 /// Byte `k` of the twelve. A word of a group has its minimum 8 bits above its scale.
 #[gpu_fn]
 pub fn byte_of_scales(k: u32, group: impl Fn(u32) -> u32) -> u32 {

@@ -8,6 +8,9 @@ use firesteel::prelude::*;
 /// Weights of a run where a thread has eight.
 #[gpu_const]
 pub(super) const RUN: u32 = 2048;
+/// Runs that a block of threads unpacks.
+#[gpu_const]
+pub(super) const UNITS: u32 = 4;
 /// Kinds of elements, for device functions of all of them; `bf16` is the third.
 #[gpu_const]
 pub(super) const F32: u32 = 0;
@@ -72,70 +75,94 @@ pub(super) fn store8<const KIND: u32, T: Float>(y: &mut [T], at: usize, w: [f32;
     }
 }
 
-/// Copies `bytes` bytes from `first` on, a multiple of 16, to shared memory.
+/// Copies `bytes` bytes of `MOST` from `first` on, a multiple of 16, to shared memory: by 256 threads.
 #[gpu_fn]
-pub(super) fn copy_in(stage: &mut [u32], blocks: &[u8], first: usize, bytes: u32) {
+pub(super) fn copy_in<const MOST: u32>(stage: &mut [u32], blocks: &[u8], first: usize, bytes: u32) {
     let words = cast_slice::<u32>(blocks);
-    let mut at = thread_idx_x() * 4;
-    while at < bytes / 16 * 4 {
-        store_vec4(stage, at, load_vec4_nc(words, first / 4 + at as usize));
-        at += block_dim_x() * 4;
+    let from = first / 4 + thread_idx_x() as usize * 4;
+    // The loads before the stores.
+    let mut pieces = [u32x4::new(0, 0, 0, 0); MOST.div_ceil(4096) as usize];
+    #[unroll]
+    for i in 0..MOST.div_ceil(4096) {
+        if thread_idx_x() + i * 256 < bytes / 16 {
+            pieces[i] = load_vec4_nc(words, from + (i * 1024) as usize);
+        }
     }
-    // What is left of the last run.
-    let halves = cast_slice::<u16>(blocks);
-    let to = cast_slice::<u16>(stage);
-    let mut at = bytes / 16 * 8 + thread_idx_x();
-    // Whole words are read of it.
-    while at < bytes.next_multiple_of(4) / 2 {
-        to[at] = if at < bytes / 2 { halves[first / 2 + at as usize] } else { 0 };
-        at += block_dim_x();
+    #[unroll]
+    for i in 0..MOST.div_ceil(4096) {
+        if thread_idx_x() + i * 256 < bytes / 16 {
+            store_vec4(stage, thread_idx_x() * 4 + i * 1024, pieces[i]);
+        }
+    }
+    // What is left of the last run. Whole words are read of it.
+    if bytes % 16 != 0 {
+        let halves = cast_slice::<u16>(blocks);
+        let to = cast_slice::<u16>(stage);
+        let at = bytes / 16 * 8 + thread_idx_x();
+        if at < bytes.next_multiple_of(4) / 2 {
+            to[at] = if at < bytes / 2 { halves[first / 2 + at as usize] } else { 0 };
+        }
     }
 }
 
-/// Copies `bytes` bytes from shared memory to `first` on, a multiple of 16.
+/// Copies `bytes` bytes, at most 4096, from shared memory to `first` on, a multiple of 16: by 256
+/// threads.
 #[gpu_fn]
 pub(super) fn copy_out(blocks: &mut [u8], stage: &[u32], first: usize, bytes: u32) {
     let words = cast_slice::<u32>(blocks);
-    let mut at = thread_idx_x() * 4;
-    while at < bytes / 16 * 4 {
+    let at = thread_idx_x() * 4;
+    if at < bytes / 16 * 4 {
         store_vec4(words, first / 4 + at as usize, load_vec4(stage, at));
-        at += block_dim_x() * 4;
     }
-    let halves = cast_slice::<u16>(blocks);
-    let from = cast_slice::<u16>(stage);
-    let mut at = bytes / 16 * 8 + thread_idx_x();
-    while at < bytes / 2 {
-        halves[first / 2 + at as usize] = from[at];
-        at += block_dim_x();
+    if bytes % 16 != 0 {
+        let halves = cast_slice::<u16>(blocks);
+        let from = cast_slice::<u16>(stage);
+        let at = bytes / 16 * 8 + thread_idx_x();
+        if at < bytes / 2 {
+            halves[first / 2 + at as usize] = from[at];
+        }
     }
 }
 
-/// A byte of shared memory.
+/// A byte of shared memory behind the first `skip` words, as the others below.
 #[gpu_fn]
-pub(super) fn byte_at(words: &[u32], at: u32) -> u32 {
-    words[at / 4] >> (at % 4 * 8) & 255
+pub(super) fn byte_at(words: &[u32], skip: u32, at: u32) -> u32 {
+    words[skip + at / 4] >> (at % 4 * 8) & 255
 }
 
 /// The `f16` at a byte, which is even.
 #[gpu_fn]
-pub(super) fn half_at(words: &[u32], at: u32) -> f32 {
-    f16::from_bits((words[at / 4] >> (at % 4 * 8)) as u16).to_f32()
+pub(super) fn half_at(words: &[u32], skip: u32, at: u32) -> f32 {
+    f16::from_bits((words[skip + at / 4] >> (at % 4 * 8)) as u16).to_f32()
+}
+
+/// Two `f16` at a multiple of 4.
+#[gpu_fn]
+pub(super) fn halves_at(words: &[u32], skip: u32, at: u32) -> (f32, f32) {
+    f16x2::from_bits(words[skip + at / 4]).to_f32()
 }
 
 /// Eight bytes from a byte on, which is even.
 #[gpu_fn]
-pub(super) fn eight_at(words: &[u32], at: u32) -> [u32; 2] {
+pub(super) fn eight_at(words: &[u32], skip: u32, at: u32) -> [u32; 2] {
     let (word, shift) = (at / 4, at % 4 * 8);
-    let (a, b) = (words[word], words[word + 1]);
+    let (a, b) = (words[skip + word], words[skip + 1 + word]);
     // Of an aligned byte the second word again, since the third may be behind the end.
-    let c = words[word + 1 + shift / 16];
+    let c = words[skip + 1 + (word + shift / 16)];
     [funnel_shr(a, b, shift), funnel_shr(b, c, shift)]
 }
 
 /// Eight bytes from a multiple of 4 on.
 #[gpu_fn]
-pub(super) fn aligned_eight_at(words: &[u32], at: u32) -> [u32; 2] {
-    [words[at / 4], words[at / 4 + 1]]
+pub(super) fn aligned_eight_at(words: &[u32], skip: u32, at: u32) -> [u32; 2] {
+    [words[skip + at / 4], words[skip + 1 + at / 4]]
+}
+
+/// Eight bytes from a multiple of 8 on.
+#[gpu_fn]
+pub(super) fn whole_eight_at(words: &[u32], skip: u32, at: u32) -> [u32; 2] {
+    let pair = load_vec2(words, skip + at / 4);
+    [pair.x, pair.y]
 }
 
 /// Four bits as the low bits of four bytes.
