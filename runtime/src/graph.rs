@@ -50,7 +50,10 @@ enum Recorded {
 }
 
 impl Graph {
-    pub(crate) fn capture(stream: &Stream, work: impl FnOnce() -> Result<()>) -> Result<Self> {
+    pub(crate) fn capture<E: From<crate::Error>>(
+        stream: &Stream,
+        work: impl FnOnce() -> Result<(), E>,
+    ) -> Result<Self, E> {
         let state = stream.state()?;
         state.recording().get().forbid("a capture")?;
         let _capturing;

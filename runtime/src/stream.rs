@@ -136,7 +136,10 @@ impl Stream {
     /// # Errors
     /// Those of `work`; [`Error::Capture`] for what cannot be captured (waiting, allocation,
     /// copies from and to the host).
-    pub fn capture(&self, work: impl FnOnce() -> Result<()>) -> Result<Graph> {
+    pub fn capture<E: From<Error>>(
+        &self,
+        work: impl FnOnce() -> Result<(), E>,
+    ) -> Result<Graph, E> {
         Graph::capture(self, work)
     }
 

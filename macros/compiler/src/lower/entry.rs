@@ -101,7 +101,10 @@ impl Lower<'_> {
         }
         let pooled = end > MOST_STATIC;
         if pooled {
-            self.reserved_shared = end.next_multiple_of(DYNAMIC_ALIGN);
+            // The dynamic array, if there is one, is behind the pool.
+            let dynamic = self.kernel.shared.iter().find(|shared| shared.len.is_none());
+            let align = dynamic.map_or(DYNAMIC_ALIGN, |shared| shared.align);
+            self.reserved_shared = end.next_multiple_of(align);
             let align = self.kernel.shared.iter().map(|shared| shared.align).max();
             self.dynamic.push((POOL.to_owned(), align.unwrap_or(DYNAMIC_ALIGN)));
         }
@@ -115,7 +118,7 @@ impl Lower<'_> {
                     (name, 0)
                 }
                 None => {
-                    self.dynamic.push((name.clone(), DYNAMIC_ALIGN));
+                    self.dynamic.push((name.clone(), shared.align));
                     (name, i64::from(self.reserved_shared))
                 }
             };

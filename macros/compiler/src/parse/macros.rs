@@ -103,7 +103,8 @@ impl Parser<'_, '_> {
         };
         let dynamic = name_of(mac) == "dynamic_shared";
         let (elem, len, align) = if dynamic {
-            (self.dynamic_elem(mac), None, SHARED_ALIGN)
+            let (elem, align) = self.dynamic_array(mac);
+            (elem, None, align)
         } else {
             match self.static_array(mac) {
                 Some((elem, len, align)) => (Some(elem), Some(len), align),
@@ -124,17 +125,21 @@ impl Parser<'_, '_> {
         Stmt::Shared(id, span)
     }
 
-    fn dynamic_elem(&mut self, mac: &syn::Macro) -> Option<TyExpr> {
-        let ty =
-            self.macro_input(mac, Code::BadSharedMemory, DYNAMIC_HELP, |input| input.parse())?;
-        let elem = self.shared_elem(&ty)?;
-        if let TyExprKind::Struct(..) = elem.kind {
+    /// `T` or `T, align = 1024`.
+    fn dynamic_array(&mut self, mac: &syn::Macro) -> (Option<TyExpr>, u32) {
+        let parse = |input: ParseStream<'_>| Ok((input.parse::<syn::Type>()?, align(input)?));
+        let Some((ty, align)) = self.macro_input(mac, Code::BadSharedMemory, DYNAMIC_HELP, parse)
+        else {
+            return (None, SHARED_ALIGN);
+        };
+        let mut elem = self.shared_elem(&ty);
+        if elem.as_ref().is_some_and(|elem| matches!(elem.kind, TyExprKind::Struct(..))) {
             let message = "the elements of a dynamic shared array are scalars";
             let help = "use a static one, or read the fields from scalars";
             self.error(Code::BadSharedMemory, ty.span(), message, help);
-            return None;
+            elem = None;
         }
-        Some(elem)
+        (elem, self.alignment(align.as_ref()))
     }
 
     /// `T; N` or `T; N, align = 1024`.
@@ -142,25 +147,19 @@ impl Parser<'_, '_> {
         let parse = |input: ParseStream<'_>| {
             let ty: syn::Type = input.parse()?;
             input.parse::<Token![;]>()?;
-            let len = input.parse::<syn::Expr>()?;
-            if input.parse::<Option<Token![,]>>()?.is_none() {
-                return Ok((ty, len, None));
-            }
-            let word: Ident = input.parse()?;
-            if word != "align" {
-                return Err(syn::Error::new(word.span(), "not an alignment"));
-            }
-            input.parse::<Token![=]>()?;
-            Ok((ty, len, Some(input.parse::<LitInt>()?)))
+            Ok((ty, input.parse::<syn::Expr>()?, align(input)?))
         };
         let (ty, len, align) = self.macro_input(mac, Code::BadSharedMemory, SHARED_HELP, parse)?;
         let elem = self.shared_elem(&ty)?;
-        let align = align.map_or(SHARED_ALIGN, |align| self.alignment(&align));
+        let align = self.alignment(align.as_ref());
         Some((elem, self.anonymous_const(TyExprKind::Infer, &len), align))
     }
 
     /// The alignment of a shared array, at least that of the widest access.
-    fn alignment(&mut self, written: &LitInt) -> u32 {
+    fn alignment(&mut self, written: Option<&LitInt>) -> u32 {
+        let Some(written) = written else {
+            return SHARED_ALIGN;
+        };
         match written.base10_parse::<u32>() {
             Ok(align) if align.is_power_of_two() && align <= MOST_SHARED_ALIGN => {
                 align.max(SHARED_ALIGN)
@@ -371,4 +370,17 @@ fn hole_of(inside: &str) -> Result<Piece, String> {
     }
     let name = (!name.is_empty()).then(|| name.to_owned());
     Ok(Piece::Hole { name, spec: spec.to_owned() })
+}
+
+/// `, align = 1024` behind a shared array's type and length, or nothing.
+fn align(input: ParseStream<'_>) -> syn::Result<Option<LitInt>> {
+    if input.parse::<Option<Token![,]>>()?.is_none() {
+        return Ok(None);
+    }
+    let word: Ident = input.parse()?;
+    if word != "align" {
+        return Err(syn::Error::new(word.span(), "not an alignment"));
+    }
+    input.parse::<Token![=]>()?;
+    input.parse().map(Some)
 }
