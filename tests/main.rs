@@ -5,6 +5,7 @@
 mod dsl;
 mod examples;
 mod foreign_ptx;
+mod gemv;
 mod instructions;
 mod kernels;
 mod matmul;

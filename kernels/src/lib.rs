@@ -6,10 +6,12 @@
 //! | module | what |
 //! | --- | --- |
 //! | [`elementwise`] | scaled sums and gated activations |
+//! | [`gemv`] | a few vectors times quantised weights |
 //! | [`matmul`] | matrix products |
 //! | [`quant`] | weights in blocks of few bits |
 
 pub mod elementwise;
+pub mod gemv;
 pub mod matmul;
 pub mod quant;
 pub mod shape;

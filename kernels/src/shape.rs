@@ -91,6 +91,52 @@ pub enum Error {
         /// What it does not take.
         why: &'static str,
     },
+    /// A matrix is not one of whole blocks.
+    #[error(
+        "a matrix of {n} rows of {k} weights is not one of blocks of {format}: rows must be a multiple of {len}, and there must be one"
+    )]
+    Blocks {
+        /// Rows.
+        n: usize,
+        /// Weights of a row.
+        k: usize,
+        /// Weights of a block.
+        len: usize,
+        /// The format.
+        format: crate::quant::Format,
+    },
+    /// A format is for activations alone.
+    #[error("{format} is a format of activations, not of weights")]
+    Weights {
+        /// The format.
+        format: crate::quant::Format,
+    },
+    /// There are too many vectors, or none.
+    #[error("there must be 1 to 8 vectors, got {got}")]
+    Vectors {
+        /// Vectors given.
+        got: usize,
+    },
+    /// Vectors do not fit into shared memory.
+    #[error(
+        "{vectors} vectors of {k} values do not fit into shared memory\nhelp: take fewer at once"
+    )]
+    LongVectors {
+        /// Vectors.
+        vectors: usize,
+        /// Values of one.
+        k: usize,
+    },
+    /// A kernel is for newer machines.
+    #[error("`{what}` needs compute capability {}.{}, the device has {}.{}", needs.0, needs.1, got.0, got.1)]
+    Machine {
+        /// The operation.
+        what: &'static str,
+        /// What it needs.
+        needs: (u32, u32),
+        /// What there is.
+        got: (u32, u32),
+    },
     /// The device could not.
     #[error(transparent)]
     Device(#[from] firesteel::Error),

@@ -1,0 +1,135 @@
+//! Vectors in 8 bits, as the products with quantised weights take them.
+//!
+//! They are quantised as ggml's Q8_1: of each 32 values the scale `d = max |x| / 127`, and
+//! `round(x / d)`, ties away from zero; `d` is rounded to `f16`. Source: ggml, `quantize_row_q8_1_ref`.
+//!
+//! For `b` vectors (1, 2, 4 or 8) of `p` panels of 256 columns there are the integers as
+//! `[p][8][b][32]`; behind them three times `[p][8][b]`, as `f32`: `d`, `d` times the sum of the 32,
+//! `d` times the sum of the last 16. Columns beyond the last are zero.
+
+use firesteel::prelude::*;
+
+use crate::shape::{self, Result};
+
+/// A warp 32 values of a vector.
+#[gpu_kernel(block_size = 256, arch = "sm_90", instances(T = [f16, bf16, f32]))]
+pub(super) fn quantize_kernel<T: Float>(
+    x: &[T],
+    words: &mut [u32],
+    vectors: u32,
+    batch: u32,
+    k: u32,
+    groups: u32,
+) {
+    grid_dependency_launch();
+    grid_dependency_wait();
+    let at = block_idx_x() * 8 + thread_idx_x() / 32;
+    if at < groups * batch {
+        let lane = thread_idx_x() % 32;
+        let (group, vector) = (at / batch, at % batch);
+        let column = group * 32 + lane;
+        let mut value = 0.0f32;
+        if vector < vectors && column < k {
+            value = x[vector * k + column].to_f32();
+        }
+        let scale = warp_reduce_max(value.abs()) / 127.0;
+        let inverse = if scale == 0.0 { 0.0 } else { 1.0 / scale };
+        let code = (value * inverse).round() as i32;
+        let mut sum = code;
+        let mut word = (code as u32 & 255) << (lane % 4 * 8);
+        #[unroll]
+        for i in 0..4u32 {
+            sum += shfl_sync_bfly(sum, 1 << i, 32);
+        }
+        #[unroll]
+        for i in 0..2u32 {
+            word |= shfl_sync_bfly(word, 1 << i, 32);
+        }
+        let other = shfl_sync_bfly(sum, 16, 32);
+        if lane % 4 == 0 {
+            words[at * 8 + lane / 4] = word;
+        }
+        if lane == 0 {
+            let meta = groups * batch * 8 + at;
+            let scale = f16::from_f32(scale).to_f32();
+            words[meta] = scale.to_bits();
+            words[meta + groups * batch] = (scale * (sum + other) as f32).to_bits();
+            words[meta + groups * batch * 2] = (scale * other as f32).to_bits();
+        }
+    }
+}
+
+/// Vectors quantised for [`gemv`](super::gemv).
+#[derive(Debug)]
+pub struct Activations {
+    pub(super) words: GpuBuffer<u32>,
+    pub(super) vectors: u32,
+    /// Vectors with those that fill up.
+    pub(super) batch: u32,
+    pub(super) k: u32,
+}
+
+impl Activations {
+    /// Room for `vectors` vectors (1 to 8) of `k` values.
+    ///
+    /// # Errors
+    /// [`Error::Vectors`](shape::Error::Vectors) for another number of vectors, and those of the
+    /// device.
+    pub fn new(stream: &Stream, vectors: usize, k: usize) -> Result<Self> {
+        if !(1..=8).contains(&vectors) {
+            return Err(shape::Error::Vectors { got: vectors });
+        }
+        let batch = vectors.next_power_of_two();
+        let words = k.div_ceil(256) * batch * 88;
+        shape::count("words of the vectors", words)?;
+        let words = stream.alloc_uninit(words)?;
+        Ok(Self { words, vectors: vectors as u32, batch: batch as u32, k: shape::count("k", k)? })
+    }
+}
+
+/// Quantises `x [vectors, k]`, row-major.
+///
+/// # Errors
+/// If `x` has another length than the vectors have in all, and those of the device.
+pub fn quantize_activations<T: Activation>(
+    stream: &Stream,
+    to: &mut Activations,
+    x: &GpuBuffer<T>,
+) -> Result<()> {
+    shape::eq("x", to.vectors as usize * to.k as usize, x.len())?;
+    T::launch(stream, to, x)
+}
+
+/// The types that vectors have before they are quantised.
+pub trait Activation: sealed::Launch {}
+
+pub(super) mod sealed {
+    use super::{Activations, GpuBuffer, Result, Stream};
+
+    /// What a type's kernel is.
+    pub trait Launch: Sized {
+        /// Quantises vectors whose lengths are right.
+        fn launch(stream: &Stream, to: &mut Activations, x: &GpuBuffer<Self>) -> Result<()>;
+    }
+}
+
+macro_rules! types {
+    ($($name:ident),*) => {$(
+        impl Activation for $name {}
+
+        impl sealed::Launch for $name {
+            fn launch(stream: &Stream, to: &mut Activations, x: &GpuBuffer<Self>) -> Result<()> {
+                let groups = to.k.div_ceil(256) * 8;
+                let blocks = (groups * to.batch).div_ceil(8);
+                let config = LaunchConfig::new([blocks, 1, 1]).with_programmatic_dependent_launch();
+                let (vectors, batch, k) = (to.vectors, to.batch, to.k);
+                quantize_kernel::launch_on::<$name>(
+                    stream, config, x, &mut to.words, vectors, batch, k, groups,
+                )?;
+                Ok(())
+            }
+        }
+    )*};
+}
+
+types!(f16, bf16, f32);

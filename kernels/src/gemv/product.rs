@@ -1,0 +1,119 @@
+//! Many vectors times quantised weights: a run of rows is unpacked to 16 bits, which stay in the L2
+//! cache, and multiplied on the tensor cores; then the next.
+
+use firesteel::prelude::*;
+
+use super::{QuantMatrix, unpack};
+use crate::matmul::{Multiply, Product, matmul};
+use crate::shape::{self, Result};
+
+/// Bytes of unpacked rows at once.
+const RUN: usize = 32 << 20;
+
+/// The types that weights are unpacked to.
+pub trait Float16: Multiply<Output = Self> + sealed::Kind {}
+
+mod sealed {
+    /// Which of the two.
+    pub trait Kind {
+        /// `bf16`, not `f16`.
+        const BF16: bool;
+    }
+}
+
+macro_rules! types {
+    ($($name:ident, $is_bf16:literal;)*) => {$(
+        impl Float16 for $name {}
+
+        impl sealed::Kind for $name {
+            const BF16: bool = $is_bf16;
+        }
+    )*};
+}
+
+types! {
+    f16, false;
+    bf16, true;
+}
+
+/// The buffer's elements from `first` on, `len` of them, as another type.
+///
+/// # Safety
+/// They must be elements of the buffer, which must not be used while this one is, and be made of
+/// bits that are `U`s.
+unsafe fn part<T: DeviceCopy, U: DeviceCopy>(
+    of: &GpuBuffer<T>,
+    first: usize,
+    len: usize,
+) -> Result<GpuBuffer<U>> {
+    let address = of.address() + (first * size_of::<T>()) as u64;
+    // SAFETY: As the caller says.
+    Ok(unsafe { GpuBuffer::from_raw(of.device(), address, len)? })
+}
+
+/// Unpacks rows `rows` of a matrix; the first is a multiple of 16.
+fn unpack_rows<T: Float16>(
+    stream: &Stream,
+    y: &mut GpuBuffer<T>,
+    w: &QuantMatrix,
+    first: usize,
+    rows: usize,
+) -> Result<()> {
+    let len = rows * w.k as usize;
+    // SAFETY: `y` has so many elements, is borrowed for this call, and all bits are numbers.
+    let mut words = unsafe { part::<T, u32>(y, 0, len / 2)? };
+    let first = (first / 16) as u32;
+    if T::BF16 {
+        unpack::launch::<true>(stream, &mut words, w, first)
+    } else {
+        unpack::launch::<false>(stream, &mut words, w, first)
+    }
+}
+
+/// `y [n, k]`: the weights of a matrix in panels, each rounded once to the type of `y`.
+///
+/// # Errors
+/// If `y` has another length, and those of the device.
+pub fn dequantize<T: Float16>(
+    stream: &Stream,
+    y: &mut GpuBuffer<T>,
+    w: &QuantMatrix,
+) -> Result<()> {
+    let (n, k) = w.shape();
+    shape::eq("y", n * k, y.len())?;
+    unpack_rows(stream, y, w, 0, n)
+}
+
+/// `y [m, n] = x [m, k] w [n, k]ᵀ`, row-major, for any number of vectors: those of a prompt. Weights
+/// are rounded to the type of `x`; sums are `f32`, as those of [`matmul`].
+///
+/// The unpacked weights need up to 32 MiB of the stream's memory.
+///
+/// # Errors
+/// If a length does not fit; while work is captured, since that cannot have memory of its own; and
+/// those of the device.
+pub fn quant_matmul<T: Float16 + DeviceCopy>(
+    stream: &Stream,
+    y: &mut GpuBuffer<T>,
+    x: &GpuBuffer<T>,
+    w: &QuantMatrix,
+    m: usize,
+) -> Result<()> {
+    let (n, k) = w.shape();
+    shape::eq("x", m * k, x.len())?;
+    shape::eq("y", m * n, y.len())?;
+    let rows = (RUN / (2 * k) / 256 * 256).clamp(256, n.next_multiple_of(256));
+    let mut weights = stream.alloc_uninit::<T>(rows.min(n) * k)?;
+    for first in (0..n).step_by(rows) {
+        let rows = rows.min(n - first);
+        unpack_rows(stream, &mut weights, w, first, rows)?;
+        let product = Product::new(shape::count("m", m)?, rows as u32, w.k);
+        let product = product.row_strides([w.k, w.k, w.n]);
+        // SAFETY: The rows of these columns are within `y`, which is borrowed for this call.
+        let mut y = unsafe { part::<T, T>(y, first, m * n - first)? };
+        // SAFETY: The unpacked rows are within `weights`, which only this loop uses.
+        let weights = unsafe { part::<T, T>(&weights, 0, rows * k)? };
+        matmul(stream, &mut y, x, &weights, &product)?;
+    }
+    Ok(())
+}
