@@ -5,6 +5,7 @@
 
 pub mod data;
 pub mod kernels;
+pub mod own_format;
 
 use firesteel::{Device, KernelInfo, Result};
 
