@@ -151,6 +151,14 @@ pub enum Error {
     /// A slice without tokens that asks for logits.
     #[error("a slice without tokens has no logits")]
     EmptySlice,
+    /// Weights cannot be quantised, or the device that does it failed.
+    #[error("tensor `{tensor}`: {source}")]
+    Pack {
+        /// The tensor.
+        tensor: String,
+        /// What is wrong.
+        source: firesteel_kernels::shape::Error,
+    },
     /// A tensor operation failed.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),

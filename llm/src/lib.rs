@@ -12,6 +12,7 @@ pub mod hub;
 pub mod load;
 pub mod models;
 pub mod page;
+pub mod quantize;
 pub mod runner;
 pub mod sample;
 pub mod state;

@@ -1,10 +1,11 @@
 //! Models from paths, and the one in the box.
 
-mod folder;
+pub(crate) mod folder;
 mod gguf;
 
 use crate::error::{Error, Result};
 use crate::models::Model;
+use crate::quantize::{Mix, Packer};
 use crate::tokenizer::TokenizerSource;
 use crate::weights::gguf::{Gguf, Source};
 use std::fs::File;
@@ -68,11 +69,17 @@ pub struct Description {
 pub fn load(path: &Path) -> Result<Loaded> {
     let read = |source| Error::Read { path: path.to_owned(), source };
     if std::fs::metadata(path).map_err(read)?.is_dir() {
-        return folder::load(path);
+        return folder::load(path, None);
     }
     let file = File::open(path).map_err(read)?;
     let stem = path.file_stem().map_or_else(String::new, |it| it.to_string_lossy().into_owned());
     from_reader(Box::new(file), &stem)
+}
+
+/// Loads a folder with `config.json` and `*.safetensors`, whose matrices are quantised on the way: to
+/// what [`quantize`](crate::quantize::quantize) writes.
+pub fn quantised(folder: &Path, mix: Mix, packer: Packer) -> Result<Loaded> {
+    folder::load(folder, Some((mix, packer)))
 }
 
 /// Loads the model that ships with the program.

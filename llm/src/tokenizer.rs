@@ -8,7 +8,7 @@
 //! [`crate::text::Streamer`] turns tokens into text one by one.
 
 mod bytes;
-mod gguf;
+pub(crate) mod gguf;
 mod json;
 mod pieces;
 #[cfg(test)]

@@ -13,7 +13,11 @@ use rand_chacha::ChaCha12Rng;
 use rand_core::{Rng, SeedableRng};
 use serde::Serialize;
 
-use super::{failure::Failure, model::Choice, progress::Wait};
+use super::{
+    failure::Failure,
+    model::{Choice, Quantising},
+    progress::Wait,
+};
 use crate::{
     engine::{Event, Handle, Job, Options},
     runner::Runner,
@@ -32,6 +36,8 @@ Examples:
 pub(super) struct Args {
     #[command(flatten)]
     model: Choice,
+    #[command(flatten)]
+    quantising: Quantising,
     /// The length of the prompt, in tokens [default: 128, or half of a shorter context]
     #[arg(long, short, value_name = "N")]
     prompt: Option<usize>,
@@ -80,7 +86,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let began = Instant::now();
     let batch = args.batch.max(1);
     let options = Options { max_batch: batch, max_queue: batch, ..Options::default() };
-    let runner = args.model.start(options)?;
+    let runner = args.model.start(&args.quantising, options)?;
     let load = began.elapsed();
     let context = runner.engine.context();
     let (prompt, generate) = lengths(args, context)?;

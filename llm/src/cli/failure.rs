@@ -2,7 +2,9 @@
 
 use std::{io, net::SocketAddr, path::PathBuf, process::ExitCode};
 
-use crate::{engine::Rejected, error::Error as Load, hub, runner, tokenizer};
+use firesteel_kernels::shape;
+
+use crate::{engine::Rejected, error::Error as Load, hub, quantize, runner, tokenizer};
 
 /// Why a command did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +43,12 @@ pub(super) enum Failure {
     /// A model cannot be fetched.
     #[error(transparent)]
     Hub(#[from] hub::Error),
+    /// A model cannot be quantised.
+    #[error(transparent)]
+    Quantize(#[from] quantize::Error),
+    /// There is no such device, or it fails.
+    #[error(transparent)]
+    Device(#[from] firesteel::Error),
     /// Another program listens there.
     #[error(
         "{address} is in use\n\
@@ -89,6 +97,7 @@ impl Failure {
                 tokenizer::Error::Unsupported { .. } => 6,
                 tokenizer::Error::Corrupt { .. } | tokenizer::Error::Encode { .. } => 9,
             },
+            Self::Quantize(source) => code_of_quantize(source),
             Self::PortInUse { .. } => 8,
             Self::File { source, .. } if source.kind() == io::ErrorKind::NotFound => 3,
             Self::Io(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
@@ -97,6 +106,7 @@ impl Failure {
             | Self::Prompt(_)
             | Self::Rejected(_)
             | Self::Answer(_)
+            | Self::Device(_)
             | Self::File { .. }
             | Self::Io(_) => 1,
         }
@@ -108,6 +118,21 @@ fn about(model: &str, error: &Load) -> String {
     match error.to_string().contains(model) {
         true => String::new(),
         false => format!("model `{model}`: "),
+    }
+}
+
+fn code_of_quantize(error: &quantize::Error) -> u8 {
+    match error {
+        quantize::Error::Load(error) => code_of_load(error),
+        quantize::Error::Exists { .. } => 2,
+        quantize::Error::Write { source, .. } if source.kind() == io::ErrorKind::NotFound => 3,
+        quantize::Error::Quantised { .. }
+        | quantize::Error::Unplaced { .. }
+        | quantize::Error::TooLarge { .. }
+        | quantize::Error::Tokenizer { .. } => 6,
+        quantize::Error::Pack { source: shape::Error::NotFinite { .. }, .. } => 5,
+        quantize::Error::BrokenTokenizer { .. } => 9,
+        quantize::Error::Write { .. } | quantize::Error::Pack { .. } => 1,
     }
 }
 
@@ -126,12 +151,14 @@ fn code_of_load(error: &Load) -> u8 {
         | Load::Architecture { .. }
         | Load::Format { .. }
         | Load::Config { .. } => 6,
+        Load::Pack { source: shape::Error::NotFinite { .. }, .. } => 5,
         Load::Memory { .. } => 7,
         Load::Read { .. }
         | Load::Token { .. }
         | Load::Context { .. }
         | Load::ForeignState
         | Load::EmptySlice
+        | Load::Pack { .. }
         | Load::Tensor(_) => 1,
     }
 }

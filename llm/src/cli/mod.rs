@@ -18,6 +18,7 @@ mod inspect;
 mod model;
 mod progress;
 mod pull;
+mod quantize;
 mod run;
 mod sampling;
 mod serve;
@@ -93,6 +94,8 @@ enum Command {
     Tokenize(tokenize::Args),
     /// Fetches a model from the Hugging Face Hub.
     Pull(pull::Args),
+    /// Writes a model as a GGUF file of quantised weights.
+    Quantize(quantize::Args),
 }
 
 impl Command {
@@ -107,7 +110,8 @@ impl Command {
             | Self::Inspect(_)
             | Self::Devices
             | Self::Tokenize(_)
-            | Self::Pull(_) => "warn",
+            | Self::Pull(_)
+            | Self::Quantize(_) => "warn",
         }
     }
 }
@@ -143,5 +147,6 @@ fn execute(cli: Cli) -> Result<(), Failure> {
         Command::Devices => devices::run(),
         Command::Tokenize(args) => tokenize::run(&args),
         Command::Pull(args) => pull::run(&args),
+        Command::Quantize(args) => quantize::run(&args),
     }
 }

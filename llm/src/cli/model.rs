@@ -7,6 +7,7 @@ use crate::{
     engine::Options,
     hub::{self, Reference},
     load::{self, Loaded},
+    quantize::{Mix, Packer},
     runner::{self, Runner},
     tokenizer::Tokenizer,
 };
@@ -20,11 +21,22 @@ pub(super) struct Choice {
     model: Option<Source>,
 }
 
+/// The option `--quantize`.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Quantising {
+    /// Quantises the weights of safetensors while they are loaded, as `firesteel quantize` does:
+    /// `q4_k_m`, `q8_0` and so on
+    #[arg(long, value_name = "TYPE")]
+    quantize: Option<Mix>,
+}
+
 /// The options of a model that chats.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct ModelArgs {
     #[command(flatten)]
     choice: Choice,
+    #[command(flatten)]
+    quantising: Quantising,
     /// A file with a chat template (Jinja) to use instead of the model's own
     #[arg(long, value_name = "FILE")]
     chat_template: Option<PathBuf>,
@@ -78,8 +90,21 @@ impl Choice {
     }
 
     /// Loads the model.
-    fn load(&self) -> Result<Loaded, Failure> {
+    fn load(&self, quantising: &Quantising) -> Result<Loaded, Failure> {
         let path = self.model.as_ref().map(Source::path).transpose()?;
+        if let Some(mix) = quantising.quantize {
+            let Some(folder) = path.as_deref().filter(|it| it.is_dir()) else {
+                return Err(Failure::Usage(format!(
+                    "--quantize {mix}: want a folder of safetensors, got `{}`\n\
+                     help: `firesteel quantize` takes GGUF files of floats, too",
+                    self.name()
+                )));
+            };
+            let packer = Packer::fastest()?;
+            let _wait = progress::Wait::new(format!("quantising {}", self.name()));
+            let loaded = load::quantised(folder, mix, packer);
+            return loaded.map_err(|it| self.unreadable(it));
+        }
         let _wait = progress::Wait::new(format!("loading {}", self.name()));
         let loaded = path.as_deref().map_or_else(load::builtin, load::load);
         loaded.map_err(|it| self.unreadable(it))
@@ -90,8 +115,12 @@ impl Choice {
     }
 
     /// Loads the model and starts its engine.
-    pub(super) fn start(&self, options: Options) -> Result<Runner, Failure> {
-        Runner::start(self.load()?, options).map_err(|it| self.broken(it))
+    pub(super) fn start(
+        &self,
+        quantising: &Quantising,
+        options: Options,
+    ) -> Result<Runner, Failure> {
+        Runner::start(self.load(quantising)?, options).map_err(|it| self.broken(it))
     }
 
     /// What to say about a model whose parts do not work.
@@ -113,7 +142,7 @@ impl ModelArgs {
         };
         // Before the model is loaded, which may take minutes.
         let template = self.chat_template.as_ref().map(read).transpose()?;
-        let mut loaded = self.choice.load()?;
+        let mut loaded = self.choice.load(&self.quantising)?;
         loaded.chat_template = template.or(loaded.chat_template);
         Runner::start(loaded, options).map_err(|it| self.choice.broken(it))
     }

@@ -44,6 +44,13 @@ pub(super) fn bytes(name: &str, total: u64) -> ProgressBar {
     bar
 }
 
+/// A bar over `total` numbers of weights.
+pub(super) fn weights(total: u64) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(total), target());
+    bar.set_style(style("{msg} [{wide_bar}] {percent} % {eta}"));
+    bar
+}
+
 fn target() -> ProgressDrawTarget {
     match ALLOWED.load(Ordering::Relaxed) {
         // Draws nothing where stderr is no terminal.

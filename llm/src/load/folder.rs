@@ -4,12 +4,14 @@ use super::{Description, GenerationDefaults, Loaded};
 use crate::config;
 use crate::error::{Error, Result};
 use crate::models;
+use crate::quantize::{Mix, Packer, Packing, facts};
 use crate::tokenizer::TokenizerSource;
 use crate::weights::safetensors::Safetensors;
 use serde_json::Value;
 use std::path::Path;
 
-pub(super) fn load(folder: &Path) -> Result<Loaded> {
+/// Loads a checkpoint; with a mix, its matrices are quantised on the way.
+pub(super) fn load(folder: &Path, mix: Option<(Mix, Packer)>) -> Result<Loaded> {
     let Some(text) = optional(&folder.join("config.json"))? else {
         let got = "a folder without `config.json`";
         return Err(Error::NotAModel { path: folder.to_owned(), got });
@@ -19,14 +21,24 @@ pub(super) fn load(folder: &Path) -> Result<Loaded> {
     let raw = parse(&path, &text)?;
     let mut weights = Safetensors::open(folder)?;
     let (parameters, bytes) = weights.size();
-    super::demand_memory(parameters * size_of::<f32>() as u64)?;
+    // No type takes more than 9 bits.
+    super::demand_memory(match mix {
+        Some(_) => parameters / 8 * 9,
+        None => parameters * size_of::<f32>() as u64,
+    })?;
     let description = Description {
         architecture: config.architecture.name().to_owned(),
         parameters,
         bytes,
-        quantisation: weights.format(),
+        quantisation: match &mix {
+            Some((mix, _)) => mix.name().to_uppercase(),
+            None => weights.format(),
+        },
         context: config.context,
     };
+    if let Some((mix, packer)) = mix {
+        weights.quantise(Packing::new(mix, facts(&config), packer));
+    }
     let generation = json(&folder.join("generation_config.json"))?;
     let special = json(&folder.join("tokenizer_config.json"))?;
     let path = folder.join("tokenizer.json");
@@ -49,13 +61,13 @@ pub(super) fn load(folder: &Path) -> Result<Loaded> {
 }
 
 /// The text of the `tokenizer.json`.
-pub(super) fn tokenizer(folder: &Path) -> Result<String> {
+pub(crate) fn tokenizer(folder: &Path) -> Result<String> {
     let missing = || Error::Missing { what: "file `tokenizer.json`".to_owned() };
     optional(&folder.join("tokenizer.json"))?.ok_or_else(missing)
 }
 
 /// The text of a file, if there is one.
-fn optional(path: &Path) -> Result<Option<String>> {
+pub(crate) fn optional(path: &Path) -> Result<Option<String>> {
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
@@ -63,17 +75,17 @@ fn optional(path: &Path) -> Result<Option<String>> {
     }
 }
 
-fn parse(path: &Path, text: &str) -> Result<Value> {
+pub(crate) fn parse(path: &Path, text: &str) -> Result<Value> {
     serde_json::from_str(text).map_err(|source| Error::Json { path: path.to_owned(), source })
 }
 
 /// The value in a JSON file; null if there is no file.
-fn json(path: &Path) -> Result<Value> {
+pub(crate) fn json(path: &Path) -> Result<Value> {
     optional(path)?.map_or(Ok(Value::Null), |text| parse(path, &text))
 }
 
 /// One template, or the one that is called `default`.
-fn template(value: &Value) -> Option<String> {
+pub(crate) fn template(value: &Value) -> Option<String> {
     let named = || {
         let all = value.as_array()?;
         all.iter().find(|it| it["name"] == "default")?["template"].as_str()
@@ -103,7 +115,7 @@ fn stop_ids(generation: &Value, config: &Value) -> Vec<u32> {
     several.into_iter().filter_map(id).collect()
 }
 
-fn defaults(generation: &Value) -> GenerationDefaults {
+pub(crate) fn defaults(generation: &Value) -> GenerationDefaults {
     let float = |key: &str| generation[key].as_f64().map(|it| it as f32);
     GenerationDefaults {
         temperature: float("temperature"),

@@ -12,7 +12,7 @@ use super::pieces::Pieces;
 use super::{Encoder, Error, MAX_VOCAB, Result, Token, Tokenizer, bytes, corrupt};
 
 /// `enum llama_token_type` of llama.cpp.
-pub(super) mod kind {
+pub(crate) mod kind {
     pub(crate) const NORMAL: u32 = 1;
     pub(crate) const UNKNOWN: u32 = 2;
     pub(crate) const CONTROL: u32 = 3;
@@ -135,6 +135,21 @@ fn byte_level(pre: &str, arrays: &Arrays, bos: Option<u32>) -> Result<Tokenizer>
     let tokens = table(arrays, bytes::of_byte_level);
     Tokenizer::assemble(Encoder::Library(Box::new(library)), tokens, bos)
 }
+
+/// llama.cpp's name of the rule that splits text by these patterns: of several the one that agrees
+/// with the rest, too.
+pub(crate) fn name_of_pre(
+    patterns: &[&str],
+    ignore_merges: bool,
+    nfc: bool,
+) -> Option<&'static str> {
+    let alike = PRES.iter().filter(|it| it.patterns == patterns);
+    let distance = |it: &&Pre| [it.ignore_merges != ignore_merges, it.nfc != nfc];
+    alike.min_by_key(distance).and_then(|it| it.names.first().copied())
+}
+
+/// What `ByteLevel` splits by where it does so itself.
+pub(crate) const BYTE_LEVEL: &str = GPT2;
 
 fn find_pre(name: &str) -> Result<&'static Pre> {
     let known = || {

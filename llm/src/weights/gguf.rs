@@ -18,6 +18,7 @@ use std::io::{Read, Seek, SeekFrom};
 mod cursor;
 mod header;
 mod values;
+pub(crate) mod write;
 
 pub use header::{Header, TensorInfo};
 pub use values::{Array, Value};
@@ -65,6 +66,27 @@ impl Gguf {
         array.bools(key, &mut *self.source)
     }
 
+    /// Keys with the bytes of type and value, in the order of the file.
+    pub(crate) fn raw_metadata(&mut self) -> Result<Vec<(String, Vec<u8>)>> {
+        let mut entries = Vec::new();
+        for (key, range) in &self.header.places {
+            let want = range.end - range.start;
+            let failed = |_| Error::Truncated { what: format!("`{key}`"), want, got: 0 };
+            let mut bytes = vec![0; usize::try_from(want).unwrap_or(usize::MAX)];
+            self.source.seek(SeekFrom::Start(range.start)).map_err(failed)?;
+            self.source.read_exact(&mut bytes).map_err(failed)?;
+            entries.push((key.clone(), bytes));
+        }
+        Ok(entries)
+    }
+
+    /// The format and the bytes of a tensor as they are stored.
+    pub(crate) fn stored(&mut self, name: &str) -> Result<(GgmlDType, Vec<u8>)> {
+        let shape = self.shape(name).unwrap_or_default();
+        let info = self.info(name, &shape)?;
+        Ok((info.format, self.bytes(name, &info)?))
+    }
+
     fn info(&self, name: &str, want: &[usize]) -> Result<TensorInfo> {
         let info = self.header.tensors.get(name);
         let info = info.ok_or_else(|| Error::Missing { what: format!("tensor `{name}`") })?;
@@ -95,7 +117,7 @@ fn tensor(format: GgmlDType, bytes: &[u8], shape: &[usize]) -> Result<QTensor> {
 }
 
 /// All numbers of a tensor.
-pub(super) fn widened(format: GgmlDType, bytes: &[u8], shape: &[usize]) -> Result<Vec<f32>> {
+pub(crate) fn widened(format: GgmlDType, bytes: &[u8], shape: &[usize]) -> Result<Vec<f32>> {
     let tensor = tensor(format, bytes, shape)?;
     Ok(tensor.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1()?)
 }
@@ -132,6 +154,19 @@ pub(super) fn matrix(
         true => Ok(Linear::dense(widened(format, bytes, &shape)?, outputs, inputs)),
         false => Ok(Linear::quantised(tensor(format, bytes, &shape)?, outputs, inputs)),
     }
+}
+
+/// The matrix of blocks in the format of this number.
+pub(crate) fn matrix_of_blocks(
+    name: &str,
+    number: u32,
+    bytes: &[u8],
+    outputs: usize,
+    inputs: usize,
+) -> Result<Linear> {
+    let unread = || Error::Format { tensor: name.to_owned(), got: number.to_string() };
+    let format = header::format_by_number(number).ok_or_else(unread)?;
+    matrix(format, bytes, outputs, inputs)
 }
 
 impl Weights for Gguf {

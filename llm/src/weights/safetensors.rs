@@ -7,6 +7,7 @@ use super::Weights;
 use super::gguf::{matrix, widened};
 use crate::error::{Error, Result};
 use crate::models::layers::linear::Linear;
+use crate::quantize::{Packing, is_quantised};
 use candle_core::quantized::GgmlDType;
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -15,7 +16,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 mod index;
-mod names;
+pub(crate) mod names;
 
 /// Longer than any header; the format's own limit.
 const LONGEST_HEADER: u64 = 100_000_000;
@@ -31,6 +32,7 @@ pub struct Safetensors {
     files: Vec<(PathBuf, File)>,
     prefix: &'static str,
     tensors: HashMap<String, Entry>,
+    packing: Option<Packing>,
 }
 
 struct Entry {
@@ -54,7 +56,8 @@ impl Safetensors {
     /// Opens the files that a folder's index lists or, where there is no index, all of its
     /// `*.safetensors`.
     pub fn open(folder: &Path) -> Result<Self> {
-        let mut all = Self { files: Vec::new(), prefix: ALONE, tensors: HashMap::new() };
+        let mut all =
+            Self { files: Vec::new(), prefix: ALONE, tensors: HashMap::new(), packing: None };
         let index = index::read(folder)?;
         let paths = match &index {
             Some(index) => index.files(folder)?,
@@ -156,6 +159,34 @@ impl Safetensors {
         })
     }
 
+    /// Quantises the matrices that are asked for from here on.
+    pub(crate) fn quantise(&mut self, packing: Packing) {
+        self.packing = Some(packing);
+    }
+
+    /// The matrix of the tensor that the hub calls `hub`.
+    fn matrix(&mut self, name: &str, hub: String, outputs: usize, inputs: usize) -> Result<Linear> {
+        let (format, bytes) = self.read(hub, &[outputs, inputs])?;
+        match &mut self.packing {
+            Some(packing) if is_quantised(name, &[outputs, inputs]) => {
+                let x = widened(format, &bytes, &[outputs, inputs])?;
+                packing.linear(name, x, outputs, inputs)
+            }
+            _ => matrix(format, &bytes, outputs, inputs),
+        }
+    }
+
+    /// What the names of the decoder's tensors begin with.
+    pub(crate) fn prefix(&self) -> &'static str {
+        self.prefix
+    }
+
+    /// The format and the bytes of a tensor as they are stored; `name` is the hub's.
+    pub(crate) fn stored(&mut self, name: &str) -> Result<(GgmlDType, Vec<u8>)> {
+        let shape = self.tensors.get(name).map(|it| it.shape.clone()).unwrap_or_default();
+        self.read(name.to_owned(), &shape)
+    }
+
     /// The hub's name of a tensor.
     fn name(&self, name: &str) -> String {
         names::of_tensor(name, self.prefix)
@@ -190,8 +221,7 @@ impl Weights for Safetensors {
     }
 
     fn linear(&mut self, name: &str, outputs: usize, inputs: usize) -> Result<Linear> {
-        let (format, bytes) = self.read(self.name(name), &[outputs, inputs])?;
-        matrix(format, &bytes, outputs, inputs)
+        self.matrix(name, self.name(name), outputs, inputs)
     }
 
     fn experts(
@@ -202,9 +232,8 @@ impl Weights for Safetensors {
         inputs: usize,
     ) -> Result<Vec<Linear>> {
         let mut one = |expert| {
-            let name = names::of_expert(name, expert, self.prefix);
-            let (format, bytes) = self.read(name, &[outputs, inputs])?;
-            matrix(format, &bytes, outputs, inputs)
+            let hub = names::of_expert(name, expert, self.prefix);
+            self.matrix(name, hub, outputs, inputs)
         };
         (0..count).map(&mut one).collect()
     }

@@ -4,6 +4,7 @@ mod answers;
 mod failures;
 mod gguf;
 mod hub;
+mod quantize;
 mod settings;
 
 use std::{

@@ -98,6 +98,11 @@ impl Rope {
         Self { pairs, frequencies, magnitude }
     }
 
+    /// Radians of each pair from one position to the next.
+    pub(crate) fn frequencies(&self) -> &[f64] {
+        &self.frequencies
+    }
+
     pub(crate) fn angles(&self, positions: &[usize]) -> Angles {
         let mut cos = Vec::with_capacity(positions.len() * self.frequencies.len());
         let mut sin = Vec::with_capacity(cos.capacity());

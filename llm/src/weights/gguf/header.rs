@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use candle_core::quantized::GgmlDType;
 use std::collections::HashMap;
 use std::io::SeekFrom;
+use std::ops::Range;
 
 /// More entries than any model has; a table of this length takes some megabytes.
 const MOST_ENTRIES: u64 = 1 << 16;
@@ -37,6 +38,8 @@ pub struct Header {
     pub tensors: HashMap<String, TensorInfo>,
     /// Bytes of the whole file.
     pub file_size: u64,
+    /// Where type and value of each key are in the file, in its order.
+    pub(super) places: Vec<(String, Range<u64>)>,
 }
 
 /// A tensor's entry before its place is known to lie in the file.
@@ -71,7 +74,7 @@ fn read_tensor(file: &mut Cursor<'_>) -> Result<(String, TensorInfo)> {
 
 /// The formats that candle reads, by their number in the file. Q8_1 and Q8_K, numbers 9 and
 /// 15, it only computes with.
-fn format_by_number(number: u32) -> Option<GgmlDType> {
+pub(super) fn format_by_number(number: u32) -> Option<GgmlDType> {
     Some(match number {
         0 => GgmlDType::F32,
         1 => GgmlDType::F16,
@@ -106,9 +109,12 @@ impl Header {
         let n_tensors = count(&mut file, "the number of tensors", 24)?;
         let n_entries = count(&mut file, "the number of metadata entries", 13)?;
         let mut metadata = Metadata::new();
+        let mut places = Vec::new();
         for _ in 0..n_entries {
             let key = file.text("a metadata key", LONGEST_NAME)?;
+            let start = file.at;
             let value = read_value(&mut file, &key)?;
+            places.push((key.clone(), start..file.at));
             if metadata.insert(key.clone(), value).is_some() {
                 return Err(corrupt(&key, "one value", "two"));
             }
@@ -121,7 +127,7 @@ impl Header {
             }
         }
         let start = file.at;
-        let mut header = Self { metadata, tensors, file_size: size };
+        let mut header = Self { metadata, tensors, file_size: size, places };
         header.place(start)?;
         Ok(header)
     }

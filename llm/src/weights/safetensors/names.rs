@@ -53,6 +53,32 @@ pub(super) fn of_expert(name: &str, expert: usize, prefix: &str) -> String {
     of_tensor(name, prefix).replace('#', &expert.to_string())
 }
 
+/// The name in GGUF of a tensor of the hub, and which expert's it is; `hybrid` is whether some layers
+/// are Gated DeltaNet, whose second norm has a name of its own.
+pub(crate) fn to_gguf(name: &str, prefix: &str, hybrid: bool) -> Option<(String, Option<usize>)> {
+    if name == "lm_head.weight" {
+        return Some(("output.weight".to_owned(), None));
+    }
+    let name = name.strip_prefix(prefix)?;
+    match name {
+        "embed_tokens.weight" => return Some(("token_embd.weight".to_owned(), None)),
+        "norm.weight" => return Some(("output_norm.weight".to_owned(), None)),
+        _ => {}
+    }
+    let (layer, name) = name.strip_prefix("layers.")?.split_once('.')?;
+    match name {
+        "linear_attn.A_log" => return Some((format!("blk.{layer}.ssm_a"), None)),
+        "linear_attn.dt_bias" => return Some((format!("blk.{layer}.ssm_dt.bias"), None)),
+        _ => {}
+    }
+    let (part, kind) = name.rsplit_once('.')?;
+    let expert = part.split('.').find_map(|it| it.parse::<usize>().ok());
+    let part = expert.map_or_else(|| part.to_owned(), |it| part.replace(&format!(".{it}."), ".#."));
+    let unlike = if hybrid { "ffn_norm" } else { "post_attention_norm" };
+    let found = OF_LAYER.iter().find(|(gguf, hub)| *hub == part && *gguf != unlike)?;
+    Some((format!("blk.{layer}.{}.{kind}", found.0), expert))
+}
+
 fn of_part(part: &str) -> &str {
     OF_LAYER.iter().find(|(gguf, _)| *gguf == part).map_or(part, |(_, hub)| hub)
 }
@@ -70,5 +96,23 @@ mod tests {
         assert_eq!(name, "model.language_model.layers.7.linear_attn.dt_bias");
         let name = of_expert("blk.1.ffn_up_exps.weight", 3, "model.");
         assert_eq!(name, "model.layers.1.mlp.experts.3.up_proj.weight");
+    }
+
+    #[test]
+    fn names_lead_back() {
+        for (gguf, _) in OF_LAYER {
+            let gguf = format!("blk.12.{gguf}.weight");
+            let hub = of_expert(&gguf, 3, "model.");
+            let expert = hub.contains("experts.").then_some(3);
+            let hybrid = gguf.contains("post_attention_norm");
+            assert_eq!(to_gguf(&hub, "model.", hybrid), Some((gguf, expert)));
+        }
+        for gguf in
+            ["token_embd.weight", "output.weight", "output_norm.weight", "blk.0.ssm_dt.bias"]
+        {
+            let hub = of_tensor(gguf, "model.");
+            assert_eq!(to_gguf(&hub, "model.", true), Some((gguf.to_owned(), None)));
+        }
+        assert_eq!(to_gguf("model.layers.0.self_attn.rotary_emb.inv_freq", "model.", false), None);
     }
 }
