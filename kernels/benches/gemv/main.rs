@@ -9,6 +9,9 @@
 //! which is the floor. The two take turns. Times are the device's own, of a replay, divided by its
 //! products: they contain the hand-over from one to the next.
 //!
+//! Then the products of a prompt, many vectors with the same matrices, against [`matmul`] with weights
+//! that are `bf16` already.
+//!
 //! | option | meaning |
 //! | --- | --- |
 //! | `--format q4_K` | only this format; again for more |
@@ -23,7 +26,10 @@ use std::process::Command;
 
 use firesteel::Graph;
 use firesteel::prelude::*;
-use firesteel_kernels::gemv::{Activations, QuantMatrix, gemv, quantize_activations};
+use firesteel_kernels::gemv::{
+    Activations, QuantMatrix, dequantize, gemv, quant_matmul, quantize_activations,
+};
+use firesteel_kernels::matmul::{Product, matmul};
 use firesteel_kernels::quant::Format;
 use serde_json::json;
 
@@ -141,7 +147,18 @@ fn main() -> Result<(), Failure> {
             }
         }
     }
+    let mut prompts = Vec::new();
+    for (n, k) in [(4096, 4096), (12288, 4096)] {
+        for format in
+            [Format::Q4K, Format::Q6K].into_iter().filter(|it| options.formats.contains(it))
+        {
+            for m in PROMPTS {
+                prompts.push(prompt(&device, &stream, (m, n, k), format, options.rounds)?);
+            }
+        }
+    }
     print(&device, &rows)?;
+    print_prompts(&prompts);
     if let Some(path) = options.json {
         std::fs::write(path, format!("{:#}\n", json(&rows)))?;
     }
@@ -210,6 +227,71 @@ fn case(
     let floor = reads.iter().map(|it| at(it, 0.5)).fold(f64::INFINITY, f64::min);
     let spread = (at(ours, 0.1), at(ours, 0.9));
     Ok(Row { shape: (n, k), format, batch, bytes, seconds: at(ours, 0.5), spread, floor })
+}
+
+/// A product of a prompt: seconds with quantised weights, and with `bf16`.
+struct Prompt {
+    shape: (usize, usize, usize),
+    format: Format,
+    seconds: f64,
+    plain: f64,
+}
+
+/// Vectors of a prompt.
+const PROMPTS: [usize; 3] = [64, 512, 2048];
+
+fn prompt(
+    device: &Device,
+    stream: &Stream,
+    (m, n, k): (usize, usize, usize),
+    format: Format,
+    rounds: usize,
+) -> Result<Prompt, Failure> {
+    let (m, n, k) = if device.is_sim() { (m.min(64), 64, 256) } else { (m, n, k) };
+    let calls = if device.is_sim() { 1 } else { 40 };
+    let bytes = n * k / format.block_len() * format.block_bytes();
+    let random = (0..bytes as u32).map(|at| (at.wrapping_mul(0x9e37_79b1) >> 24) as u8 & 0x5f);
+    let blocks = stream.alloc_from(&random.collect::<Vec<u8>>())?;
+    let w = QuantMatrix::repack(stream, format, &blocks, (n, k))?;
+    let mut plain = stream.alloc_uninit::<bf16>(n * k)?;
+    dequantize(stream, &mut plain, &w)?;
+    let x: Vec<bf16> = (0..m * k).map(|at| bf16::from_f32((at as f32 * 0.37).sin())).collect();
+    let x = stream.alloc_from(&x)?;
+    let mut y = stream.alloc_uninit::<bf16>(m * n)?;
+    let product = Product::new(m as u32, n as u32, k as u32);
+    let mut times = [Vec::new(), Vec::new()];
+    for round in 0..rounds + 2 {
+        for (quantised, times) in [true, false].into_iter().zip(&mut times) {
+            let start = stream.record()?;
+            for _ in 0..calls {
+                if quantised {
+                    quant_matmul(stream, &mut y, &x, &w, m)?;
+                } else {
+                    matmul(stream, &mut y, &x, &plain, &product)?;
+                }
+            }
+            let end = stream.record()?;
+            end.synchronize()?;
+            if round >= 2 {
+                times.push(start.elapsed(&end)?.as_secs_f64() / f64::from(calls));
+            }
+        }
+    }
+    times.iter_mut().for_each(|it| it.sort_by(f64::total_cmp));
+    let [seconds, plain] = times.map(|it| it[it.len() / 2]);
+    Ok(Prompt { shape: (m, n, k), format, seconds, plain })
+}
+
+fn print_prompts(prompts: &[Prompt]) {
+    println!("\n## Prompts\n");
+    println!("`quant_matmul` and `matmul` on the same weights in `bf16`, in turns.\n");
+    println!("| vectors x rows x columns | format | µs | TFLOP/s | `matmul` µs | of `matmul` |");
+    println!("| --- | --- | --- | --- | --- | --- |");
+    for Prompt { shape: (m, n, k), format, seconds, plain } in prompts {
+        let rate = 2.0 * (m * n * k) as f64 / seconds / 1e12;
+        let (us, plain_us, ratio) = (seconds * 1e6, plain * 1e6, plain / seconds);
+        println!("| {m}x{n}x{k} | {format} | {us:.1} | {rate:.0} | {plain_us:.1} | {ratio:.2} |");
+    }
 }
 
 /// The device's seconds of a graph.

@@ -433,7 +433,9 @@ pub(super) fn launch(
     let fixed = 2 * WARPS * 16 * x.batch * 4 + (WARPS * PLACES + 5) * 8 + 128 + vectors;
     let half = (limit / 2 - 1024).saturating_sub(fixed) / place;
     let all = limit.saturating_sub(fixed) / place;
-    let places = if half == 0 || rounds * place > LONG { all } else { half };
+    // A matrix that leaves multiprocessors idle leaves those to the next kernel.
+    let alone = half == 0 || groups < info.multiprocessors || rounds * place > LONG;
+    let places = if alone { all } else { half };
     let places = places.min(rounds).min(PLACES);
     if places == 0 {
         return Err(Error::LongVectors { vectors: x.vectors as usize, k: w.k as usize });

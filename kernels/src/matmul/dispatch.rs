@@ -124,16 +124,20 @@ fn choose_half(
     Path::Mma
 }
 
-/// Wide tiles move less; narrow ones keep every multiprocessor busy.
+/// Wide tiles read less; narrow ones leave no multiprocessor idle in the last turn.
 fn wgmma_path(product: &Product, multiprocessors: u32) -> Path {
     if product.order_a == OrderA::Km {
         return Path::Wgmma(128);
     }
-    let tiles =
-        |cols: u32| product.m.div_ceil(wgmma::ROWS) * product.n.div_ceil(cols) * product.batch;
-    let busy = |cols: u32| tiles(cols) * 10 >= multiprocessors * 9;
-    let cols = [256, 128].into_iter().find(|cols| busy(*cols));
-    Path::Wgmma(cols.unwrap_or(64))
+    // Columns of a multiprocessor's tiles, one after the other, over the rate at which tiles of this
+    // width are multiplied: narrow ones read more for each product.
+    let time = |(cols, rate): (u32, u32)| {
+        let tiles = product.m.div_ceil(wgmma::ROWS) * product.n.div_ceil(cols) * product.batch;
+        u64::from(tiles.div_ceil(multiprocessors)) * u64::from(cols) * 100 / u64::from(rate)
+    };
+    let widths = [(256, 100), (128, 90), (64, 60)];
+    let best = widths.into_iter().min_by_key(|width| time(*width));
+    Path::Wgmma(best.map_or(256, |(cols, _)| cols))
 }
 
 /// [`sealed::Launch::finish`] by the kernel of the type of C.
