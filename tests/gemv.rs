@@ -11,6 +11,8 @@ use firesteel_kernels::quant::{
 use firesteel_kernels::shape::{Error, Result};
 use firesteel_tests::ptxas;
 
+mod variants;
+
 #[test]
 fn products_assemble_without_spills() {
     for text in gemv::ptx() {
@@ -41,6 +43,17 @@ fn quantized(x: &[f32]) -> Vec<f64> {
         x.iter().map(|x| f64::from((x * inverse).round()) * rounded).collect()
     };
     x.chunks(32).flat_map(group).collect()
+}
+
+/// The product of each row and a vector, and the sum of the absolute values.
+fn products<B: Block>(blocks: &[B], x: &[f64]) -> Vec<(f64, f64)> {
+    let row = |row: &[B]| {
+        let weights = x.iter().enumerate().map(|(column, x)| {
+            f64::from(row[column / B::LEN].weight((column % B::LEN) as u32)) * x
+        });
+        weights.fold((0.0, 0.0), |(sum, size), it| (sum + it, size + it.abs()))
+    };
+    blocks.chunks(x.len() / B::LEN).map(row).collect()
 }
 
 /// Weights of the panels are those of the blocks, to the bit, and so is a product with them.
@@ -82,15 +95,8 @@ fn check<B: Block>(halves: &[usize], shapes: &[(usize, usize)], batches: &[usize
             let y = y.to_host(&device)?;
             for (vector, got) in x.chunks(k).zip(y.chunks(n)) {
                 let x = quantized(vector);
-                for (row, got) in got.iter().enumerate() {
-                    let (mut want, mut size) = (0.0, 0.0);
-                    for (column, x) in x.iter().enumerate() {
-                        let at = row * k + column;
-                        let block = &blocks[at / B::LEN];
-                        let product = f64::from(block.weight((at % B::LEN) as u32)) * x;
-                        want += product;
-                        size += product.abs();
-                    }
+                for (row, (got, (want, size))) in got.iter().zip(products(&blocks, &x)).enumerate()
+                {
                     let error = (f64::from(*got) - want).abs();
                     let name = B::FORMAT;
                     assert!(error <= 1e-5 * size, "{name} {n}x{k} {batch}: {row}: {got}, {want}");

@@ -127,6 +127,38 @@ pub enum Error {
         /// Values of one.
         k: usize,
     },
+    /// The rows of a part of a matrix are no multiple of a panel's.
+    #[error("{what} has {got} rows, no multiple of {multiple}")]
+    Rows {
+        /// The part.
+        what: &'static str,
+        /// What they must be a multiple of.
+        multiple: usize,
+        /// Rows given.
+        got: usize,
+    },
+    /// Rows cannot be those of so many experts.
+    #[error(
+        "{rows} rows are not those of {experts} experts: each must have a multiple of {multiple}"
+    )]
+    Experts {
+        /// Rows of all.
+        rows: usize,
+        /// Experts.
+        experts: usize,
+        /// What the rows of one must be a multiple of.
+        multiple: usize,
+    },
+    /// A product does not take a matrix, or vectors, as they are laid out.
+    #[error("`{what}` cannot take this operand: {why}\nhelp: {help}")]
+    Layout {
+        /// The product.
+        what: &'static str,
+        /// What it does not take.
+        why: &'static str,
+        /// What to do.
+        help: &'static str,
+    },
     /// A kernel is for newer machines.
     #[error("`{what}` needs compute capability {}.{}, the device has {}.{}", needs.0, needs.1, got.0, got.1)]
     Machine {

@@ -5,7 +5,8 @@
 //!
 //! For `b` vectors (1, 2, 4 or 8) of `p` panels of 256 columns there are the integers as
 //! `[p][8][b][32]`; behind them three times `[p][8][b]`, as `f32`: `d`, `d` times the sum of the 32,
-//! `d` times the sum of the last 16. Columns beyond the last are zero.
+//! `d` times the sum of the last 16. Columns beyond the last are zero. Vectors for experts lie apart:
+//! each is as if it were the only one.
 
 use firesteel::prelude::*;
 
@@ -24,13 +25,14 @@ pub(super) fn quantize_kernel<T: Float>(
     grid_dependency_launch();
     grid_dependency_wait();
     let at = block_idx_x() * 8 + thread_idx_x() / 32;
+    let first = block_idx_y() * (groups * batch * 11);
     if at < groups * batch {
         let lane = thread_idx_x() % 32;
         let (group, vector) = (at / batch, at % batch);
         let column = group * 32 + lane;
         let mut value = 0.0f32;
         if vector < vectors && column < k {
-            value = x[vector * k + column].to_f32();
+            value = x[(block_idx_y() + vector) * k + column].to_f32();
         }
         let scale = warp_reduce_max(value.abs()) / 127.0;
         let inverse = if scale == 0.0 { 0.0 } else { 1.0 / scale };
@@ -47,10 +49,10 @@ pub(super) fn quantize_kernel<T: Float>(
         }
         let other = shfl_sync_bfly(sum, 16, 32);
         if lane % 4 == 0 {
-            words[at * 8 + lane / 4] = word;
+            words[first + at * 8 + lane / 4] = word;
         }
         if lane == 0 {
-            let meta = groups * batch * 8 + at;
+            let meta = first + groups * batch * 8 + at;
             let scale = f16::from_f32(scale).to_f32();
             words[meta] = scale.to_bits();
             words[meta + groups * batch] = (scale * (sum + other) as f32).to_bits();
@@ -59,12 +61,12 @@ pub(super) fn quantize_kernel<T: Float>(
     }
 }
 
-/// Vectors quantised for [`gemv`](super::gemv).
+/// Vectors quantised for [`gemv`](super::gemv()) and its like.
 #[derive(Debug)]
 pub struct Activations {
     pub(super) words: GpuBuffer<u32>,
     pub(super) vectors: u32,
-    /// Vectors with those that fill up.
+    /// Vectors that lie together, with those that fill up.
     pub(super) batch: u32,
     pub(super) k: u32,
 }
@@ -80,10 +82,35 @@ impl Activations {
             return Err(shape::Error::Vectors { got: vectors });
         }
         let batch = vectors.next_power_of_two();
-        let words = k.div_ceil(256) * batch * 88;
+        Self::alloc(stream, (vectors, k), (batch, 1))
+    }
+
+    /// Room for any number of vectors of `k` values, for [`gemv_experts`](super::gemv_experts).
+    ///
+    /// # Errors
+    /// [`Error::Vectors`](shape::Error::Vectors) for none, and those of the device.
+    pub fn apart(stream: &Stream, vectors: usize, k: usize) -> Result<Self> {
+        if vectors == 0 {
+            return Err(shape::Error::Vectors { got: 0 });
+        }
+        Self::alloc(stream, (vectors, k), (1, vectors))
+    }
+
+    fn alloc(
+        stream: &Stream,
+        (vectors, k): (usize, usize),
+        (batch, runs): (usize, usize),
+    ) -> Result<Self> {
+        let words = k.div_ceil(256) * batch * 88 * runs;
         shape::count("words of the vectors", words)?;
+        shape::count("values of the vectors", vectors * k)?;
         let words = stream.alloc_uninit(words)?;
         Ok(Self { words, vectors: vectors as u32, batch: batch as u32, k: shape::count("k", k)? })
+    }
+
+    /// Vectors lie apart, or there is one.
+    pub(super) fn are_apart(&self) -> bool {
+        self.batch == 1
     }
 }
 
@@ -121,8 +148,10 @@ macro_rules! types {
             fn launch(stream: &Stream, to: &mut Activations, x: &GpuBuffer<Self>) -> Result<()> {
                 let groups = to.k.div_ceil(256) * 8;
                 let blocks = (groups * to.batch).div_ceil(8);
-                let config = LaunchConfig::new([blocks, 1, 1]).with_programmatic_dependent_launch();
-                let (vectors, batch, k) = (to.vectors, to.batch, to.k);
+                let runs = if to.are_apart() { to.vectors } else { 1 };
+                let config = LaunchConfig::new([blocks, runs, 1]);
+                let config = config.with_programmatic_dependent_launch();
+                let (vectors, batch, k) = (to.vectors.min(to.batch), to.batch, to.k);
                 quantize_kernel::launch_on::<$name>(
                     stream, config, x, &mut to.words, vectors, batch, k, groups,
                 )?;

@@ -10,24 +10,24 @@
 
 use firesteel::prelude::*;
 
-use super::{Activations, QuantMatrix};
-use crate::quant::Format;
-use crate::shape::{Error, Result};
-
 use super::panel::{Q2_K, Q3_K, Q4_1, Q4_K, Q5_1, Q5_K, Q6_K, codes, header, scale, unit};
 
-/// Bytes that a block reads of a long product.
-const LONG: u32 = 1 << 20;
 /// Warps of a block.
 #[gpu_const]
-const WARPS: u32 = 16;
+pub(super) const WARPS: u32 = 16;
 /// Places of a warp's ring, at most.
 #[gpu_const]
-const PLACES: u32 = 8;
+pub(super) const PLACES: u32 = 8;
 /// The bits of 1.5 * 2^23: an integer below 2^22 in size that is added to them makes the bits of the
 /// sum as a float.
 #[gpu_const]
 const MAGIC: i32 = 0x4b40_0000;
+/// A flag: sums are added to what `y` holds.
+#[gpu_const]
+pub(super) const ADD: u32 = 1;
+/// A flag: rows 0 to 7 of each group are gates of rows 8 to 15.
+#[gpu_const]
+pub(super) const PAIRS: u32 = 2;
 
 /// Where a warp is: the group of 16 rows, of those of the block, and the panel of it.
 #[gpu_struct]
@@ -48,7 +48,8 @@ fn after(at: At, panels: u32) -> At {
     }
 }
 
-/// One lane begins to copy a panel into a place of the ring.
+/// One lane begins to copy a panel into a place of the ring. The groups of the product begin at
+/// `first` of the matrix.
 #[gpu_fn]
 fn fetch<const PANEL: u32>(
     weights: &[u32],
@@ -56,11 +57,11 @@ fn fetch<const PANEL: u32>(
     full: &mut [u64],
     place: u32,
     at: At,
-    (panels, places): (u32, u32),
+    (first, panels, places): (u32, u32, u32),
 ) {
     let bar = thread_idx_x() / 32 * PLACES + place;
     let to = (thread_idx_x() / 32 * places + place) * PANEL;
-    let group = block_idx_x() + at.group * grid_dim_x();
+    let group = first + block_idx_x() + at.group * grid_dim_x();
     mbarrier_arrive_expect_tx(&mut full[bar], PANEL * 4);
     bulk_load(&mut ring[to], &weights[(group * panels + at.panel) * PANEL], PANEL, &mut full[bar]);
 }
@@ -129,7 +130,10 @@ fn scales<const BATCH: u32, const SHORT: bool, const MINIMA: bool>(
     [d, sums]
 }
 
-/// `y [batch, n] = x [batch, k] w [n, k]ᵀ`.
+/// `y [batch, n] = x [batch, k] w [n, k]ᵀ`, and what `flags` and `bias` add to it.
+///
+/// With `top_k`, a block multiplies vector `block_idx_y / top_k`, all of whose values lie together,
+/// by the expert of `count` that `experts` has for it.
 #[gpu_kernel(
     block_size = 512,
     arch = "sm_90",
@@ -153,10 +157,15 @@ pub(super) fn gemv_kernel<const FORMAT: u32, const LOW: u32, const HIGH: u32, co
     weights: &[u32],
     activations: &[u32],
     y: &mut [f32],
+    bias: &[f32],
+    experts: &[u32],
     n: u32,
     panels: u32,
     batch: u32,
     places: u32,
+    flags: u32,
+    top_k: u32,
+    count: u32,
 ) {
     const MINIMA: bool =
         FORMAT == Q4_1 || FORMAT == Q5_1 || FORMAT == Q2_K || FORMAT == Q4_K || FORMAT == Q5_K;
@@ -185,6 +194,9 @@ pub(super) fn gemv_kernel<const FORMAT: u32, const LOW: u32, const HIGH: u32, co
     const HIGH_STEPS: u32 = if HIGH == 0 { 1 } else { 8 / HIGH };
     const STAGED: bool = BATCH >= 4;
     const ALL: bool = BATCH == 8;
+    // Sums of a group that a lane adds up, and how many are left of pairs.
+    const SHARE: u32 = (BATCH + 1) / 2;
+    const HALF: u32 = (BATCH + 3) / 4;
     // Copies to less aligned places take longer.
     let ring = dynamic_shared![u32, align = 128];
     let partial = shared_mem![f32; 2 * WARPS * 16 * BATCH];
@@ -195,8 +207,29 @@ pub(super) fn gemv_kernel<const FORMAT: u32, const LOW: u32, const HIGH: u32, co
     let thread = thread_idx_x();
     let (warp, lane) = (thread / 32, thread % 32);
     let (g, t) = (lane / 4, lane % 4);
-    // The groups of 16 rows that this block takes.
-    let groups = (n.div_ceil(16) - block_idx_x()).div_ceil(grid_dim_x());
+    // Rows of `y` that a group has, as a power of 2, and the groups that this block takes.
+    let shift = if flags & PAIRS != 0 { 3 } else { 4u32 };
+    let of_all = (n + (1 << shift) - 1) >> shift;
+    let groups = (of_all - block_idx_x()).div_ceil(grid_dim_x());
+    let (mut first_group, mut vectors) = (0u32, 0u32);
+    if BATCH == 1 {
+        if top_k != 0 {
+            // Which weights are read does depend on the kernels before this one.
+            grid_dependency_wait();
+            let expert = experts[block_idx_y()];
+            if expert >= count {
+                for group in 0..groups {
+                    let row = ((block_idx_x() + group * grid_dim_x()) << shift) + thread;
+                    if thread < 1 << shift && row < n {
+                        y[block_idx_y() * n + row] = f32::NAN;
+                    }
+                }
+                return;
+            }
+            first_group = expert * of_all;
+            vectors = block_idx_y() / top_k * (panels * 88);
+        }
+    }
     let start = At { group: warp / panels, panel: warp % panels };
     if lane == 0 {
         for place in 0..places {
@@ -217,7 +250,7 @@ pub(super) fn gemv_kernel<const FORMAT: u32, const LOW: u32, const HIGH: u32, co
     for place in 0..places {
         if next.group < groups {
             if lane == 0 {
-                fetch::<PANEL>(weights, ring, full, place, next, (panels, places));
+                fetch::<PANEL>(weights, ring, full, place, next, (first_group, panels, places));
             }
             next = after(next, panels);
         }
@@ -243,20 +276,46 @@ pub(super) fn gemv_kernel<const FORMAT: u32, const LOW: u32, const HIGH: u32, co
         if group > 0 && (group - 1) % WARPS == warp {
             let (done, buffer) = (group - 1, (group - 1) % 2);
             mbarrier_wait(&mut written[buffer], done / 2 % 2);
+            let mut totals = [0.0f32; SHARE as usize];
             #[unroll]
-            for i in 0..(BATCH + 1) / 2 {
+            for i in 0..SHARE {
                 let element = i * 32 + lane;
                 if element < 16 * BATCH {
-                    let mut total = 0.0f32;
                     #[unroll]
                     for w in 0..WARPS {
-                        total += partial[(buffer * WARPS + w) * (16 * BATCH) + element];
+                        totals[i] += partial[(buffer * WARPS + w) * (16 * BATCH) + element];
                     }
-                    let row = (block_idx_x() + done * grid_dim_x()) * 16 + element / BATCH;
-                    let vector = element % BATCH;
-                    if row < n && vector < batch {
-                        y[vector * n + row] = total * unit::<FORMAT>();
+                    totals[i] *= unit::<FORMAT>();
+                }
+            }
+            if flags & PAIRS != 0 {
+                #[unroll]
+                for i in 0..HALF {
+                    let up = if BATCH <= 2 {
+                        shfl_sync_bfly(totals[0], 8 * BATCH, 32)
+                    } else {
+                        totals[i + HALF]
+                    };
+                    totals[i] = fast::div(totals[i], 1.0 + fast::exp(-totals[i])) * up;
+                }
+            }
+            // Made of `flags` again, so that no register holds it meanwhile.
+            let rows = if flags & PAIRS != 0 { 8 } else { 16u32 };
+            #[unroll]
+            for i in 0..SHARE {
+                let element = i * 32 + lane;
+                let row = (block_idx_x() + done * grid_dim_x()) * rows + element / BATCH;
+                let vector = element % BATCH;
+                if element < rows * BATCH && row < n && vector < batch {
+                    let to = (block_idx_y() + vector) * n + row;
+                    let mut total = totals[i];
+                    if bias.len() > 0 {
+                        total += bias[row];
                     }
+                    if flags & ADD != 0 {
+                        total += y[to];
+                    }
+                    y[to] = total;
                 }
             }
             warp_sync();
@@ -271,8 +330,9 @@ pub(super) fn gemv_kernel<const FORMAT: u32, const LOW: u32, const HIGH: u32, co
                 let mut x = [0u32; 2];
                 let mut of_x = [[0.0f32; 2]; 2];
                 if !STAGED {
-                    x = integers::<BATCH, SHORT>(activations, 0, panel, 0);
-                    of_x = scales::<BATCH, SHORT, MINIMA>(activations, 0, (panels, panel), 0);
+                    x = integers::<BATCH, SHORT>(activations, vectors, panel, 0);
+                    let of_panel = (panels, panel);
+                    of_x = scales::<BATCH, SHORT, MINIMA>(activations, vectors, of_panel, 0);
                 }
                 mbarrier_wait(&mut full[warp * PLACES + place], phase);
                 let here = (warp * places + place) * PANEL;
@@ -329,9 +389,9 @@ pub(super) fn gemv_kernel<const FORMAT: u32, const LOW: u32, const HIGH: u32, co
                     let (of, sum_of) = (of_x[0], of_x[1]);
                     if !STAGED && set + 1 < SETS {
                         let next = set + 1;
-                        x = integers::<BATCH, SHORT>(activations, 0, panel, next);
-                        of_x =
-                            scales::<BATCH, SHORT, MINIMA>(activations, 0, (panels, panel), next);
+                        x = integers::<BATCH, SHORT>(activations, vectors, panel, next);
+                        let of_panel = (panels, panel);
+                        of_x = scales::<BATCH, SHORT, MINIMA>(activations, vectors, of_panel, next);
                     }
                     // The groups of this lane's two columns.
                     let first = if ALL { set } else { set * SPAN + t * 2 / BATCH };
@@ -363,7 +423,14 @@ pub(super) fn gemv_kernel<const FORMAT: u32, const LOW: u32, const HIGH: u32, co
                 warp_sync();
                 if next.group < groups {
                     if lane == 0 {
-                        fetch::<PANEL>(weights, ring, full, place, next, (panels, places));
+                        fetch::<PANEL>(
+                            weights,
+                            ring,
+                            full,
+                            place,
+                            next,
+                            (first_group, panels, places),
+                        );
                     }
                     next = after(next, panels);
                 }
@@ -408,73 +475,4 @@ pub(super) fn gemv_kernel<const FORMAT: u32, const LOW: u32, const HIGH: u32, co
             }
         }
     }
-}
-
-/// Chooses the instance and launches it; lengths are right.
-pub(super) fn launch(
-    stream: &Stream,
-    y: &mut GpuBuffer<f32>,
-    x: &Activations,
-    w: &QuantMatrix,
-) -> Result<()> {
-    use gemv_kernel::launch_on;
-    let info = stream.device().info()?;
-    if info.compute_capability.0 < 9 {
-        return Err(Error::Machine { what: "gemv", needs: (9, 0), got: info.compute_capability });
-    }
-    let (panels, groups) = (w.k.div_ceil(256), w.n.div_ceil(16));
-    let blocks = groups.min(info.multiprocessors);
-    let place = WARPS * super::panel_words(w.format) as u32 * 4;
-    let rounds = (panels * groups.div_ceil(blocks)).div_ceil(WARPS);
-    // The next kernel's blocks begin to read while these are at work, if half of a multiprocessor's
-    // memory is left for them; a long product is faster with all of it.
-    let limit = info.limits.shared_per_block;
-    let vectors = if x.batch >= 4 { panels * x.batch * 352 } else { 0 };
-    let fixed = 2 * WARPS * 16 * x.batch * 4 + (WARPS * PLACES + 5) * 8 + 128 + vectors;
-    let half = (limit / 2 - 1024).saturating_sub(fixed) / place;
-    let all = limit.saturating_sub(fixed) / place;
-    // A matrix that leaves multiprocessors idle leaves those to the next kernel.
-    let alone = half == 0 || groups < info.multiprocessors || rounds * place > LONG;
-    let places = if alone { all } else { half };
-    let places = places.min(rounds).min(PLACES);
-    if places == 0 {
-        return Err(Error::LongVectors { vectors: x.vectors as usize, k: w.k as usize });
-    }
-    let config = LaunchConfig::new([blocks, 1, 1])
-        .with_dynamic_shared(places * place + vectors)
-        .with_programmatic_dependent_launch();
-    let (weights, x, batch) = (&w.words, &x.words, (x.vectors, x.batch));
-    macro_rules! launch {
-        ($format:literal, $low:literal, $high:literal) => {
-            launch!($format, $low, $high, 1 2 4 8)
-        };
-        ($format:literal, $low:literal, $high:literal, $($batch:literal)*) => {
-            match batch.1 {
-                $(
-                    // SAFETY: The matrix has its panels, the vectors their words, `y` a value for
-                    // each row and vector; dynamic shared memory holds the rings and the vectors.
-                    $batch => unsafe {
-                        launch_on::<$format, $low, $high, $batch>(
-                            stream, config, weights, x, y, w.n, panels, batch.0, places,
-                        )
-                    },
-                )*
-                _ => unreachable!("there are 1, 2, 4 or 8 vectors"),
-            }
-        };
-    }
-    match w.format {
-        Format::Q4_0 => launch!(2, 4, 0),
-        Format::Q4_1 => launch!(3, 4, 0),
-        Format::Q5_0 => launch!(6, 4, 1),
-        Format::Q5_1 => launch!(7, 4, 1),
-        Format::Q8_0 => launch!(8, 8, 0),
-        Format::Q2K => launch!(10, 2, 0),
-        Format::Q3K => launch!(11, 2, 1),
-        Format::Q4K => launch!(12, 4, 0),
-        Format::Q5K => launch!(13, 4, 1),
-        Format::Q6K => launch!(14, 4, 2),
-        Format::Q8_1 | Format::Q8K => return Err(Error::Weights { format: w.format }),
-    }?;
-    Ok(())
 }

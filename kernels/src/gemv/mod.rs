@@ -8,7 +8,9 @@
 //! that a result is the same in every run.
 
 mod activations;
+mod experts;
 mod kernel;
+mod launch;
 mod panel;
 mod product;
 mod repack;
@@ -17,8 +19,10 @@ mod unpack;
 use firesteel::prelude::*;
 
 pub use activations::{Activation, Activations, quantize_activations};
+pub use experts::{gemv_experts, gemv_experts_silu_mul};
 pub use product::{Float16, dequantize, quant_matmul};
 
+use self::launch::Variant;
 use crate::quant::Format;
 use crate::shape::{self, Error, Result};
 
@@ -27,8 +31,13 @@ use crate::shape::{self, Error, Result};
 pub struct QuantMatrix {
     words: GpuBuffer<u32>,
     format: Format,
+    /// Rows; with pairs, those of gate, and as many are those of up.
     n: u32,
     k: u32,
+    /// A group of 16 rows is 8 of gate, then the same 8 of up.
+    pairs: bool,
+    /// Experts that the rows are those of.
+    experts: u32,
 }
 
 /// Words of a format's panel: as many as its blocks have.
@@ -48,30 +57,97 @@ impl QuantMatrix {
         blocks: &GpuBuffer<u8>,
         (n, k): (usize, usize),
     ) -> Result<Self> {
-        let len = format.block_len();
-        if n == 0 || k == 0 || !k.is_multiple_of(len) {
-            return Err(Error::Blocks { n, k, len, format });
+        Self::stack(stream, format, &[(blocks, n)], k)
+    }
+
+    /// Repacks several matrices of rows of `k` weights into one, the rows of each behind those of
+    /// the one before: a product with it is one with all of them, such as query, key and value. The
+    /// number of rows goes with the blocks; all but the last must have a multiple of 16.
+    ///
+    /// # Errors
+    /// [`Error::Rows`] for another number of rows, and those of [`QuantMatrix::repack`].
+    pub fn stack(
+        stream: &Stream,
+        format: Format,
+        parts: &[(&GpuBuffer<u8>, usize)],
+        k: usize,
+    ) -> Result<Self> {
+        let n: usize = parts.iter().map(|(_, rows)| rows).sum();
+        if parts.is_empty() {
+            return Err(Error::Blocks { n, k, len: format.block_len(), format });
         }
-        shape::eq("blocks", n * k / len * format.block_bytes(), blocks.len())?;
-        let words = n.div_ceil(16) * k.div_ceil(256) * panel_words(format);
+        for (at, &(blocks, rows)) in parts.iter().enumerate() {
+            check_blocks("blocks", format, blocks, (rows, k))?;
+            if at + 1 < parts.len() && !rows.is_multiple_of(16) {
+                return Err(Error::Rows { what: "a part of a matrix", multiple: 16, got: rows });
+            }
+        }
+        let matrix = Self::alloc(stream, format, (n, k), false)?;
+        let mut first = 0;
+        for &(blocks, rows) in parts {
+            let len = rows.div_ceil(16) * k.div_ceil(256) * panel_words(format);
+            // SAFETY: The panels of these rows are within those of all, which nothing else uses.
+            let mut words = unsafe { product::part::<u32, u32>(&matrix.words, first, len)? };
+            repack_into(stream, format, blocks, &mut words, (rows as u32, matrix.k), false)?;
+            first += len;
+        }
+        Ok(matrix)
+    }
+
+    /// Repacks two matrices of `n` rows of `k` weights for [`gemv_silu_mul`]: gate and up. The work
+    /// needs memory for a copy of their blocks.
+    ///
+    /// # Errors
+    /// Those of [`QuantMatrix::repack`].
+    pub fn repack_pair(
+        stream: &Stream,
+        format: Format,
+        gate: &GpuBuffer<u8>,
+        up: &GpuBuffer<u8>,
+        (n, k): (usize, usize),
+    ) -> Result<Self> {
+        check_blocks("gate", format, gate, (n, k))?;
+        check_blocks("up", format, up, (n, k))?;
+        let mut matrix = Self::alloc(stream, format, (n, k), true)?;
+        let both = stream.alloc_uninit::<u8>(gate.len() * 2)?;
+        for (half, from) in [gate, up].into_iter().enumerate() {
+            // SAFETY: The bytes are half of those of `both`, which nothing else uses meanwhile.
+            let mut to = unsafe { product::part::<u8, u8>(&both, half * from.len(), from.len())? };
+            to.copy_from_buffer_on(stream, from)?;
+        }
+        let size = (matrix.n, matrix.k);
+        repack_into(stream, format, &both, &mut matrix.words, size, true)?;
+        Ok(matrix)
+    }
+
+    /// The matrix as one of `experts` experts, each of as many rows, for [`gemv_experts`].
+    ///
+    /// # Errors
+    /// [`Error::Experts`] if the rows of one are no multiple of 16, or of 8 if they are pairs.
+    pub fn of_experts(mut self, experts: usize) -> Result<Self> {
+        let (rows, multiple) = (self.n as usize, self.rows_of_group() as usize);
+        let whole =
+            experts.checked_mul(multiple).is_some_and(|it| it != 0 && rows.is_multiple_of(it));
+        if !whole {
+            return Err(Error::Experts { rows, experts, multiple });
+        }
+        self.experts = experts as u32;
+        Ok(self)
+    }
+
+    /// A matrix whose panels are not yet written.
+    fn alloc(stream: &Stream, format: Format, (n, k): (usize, usize), pairs: bool) -> Result<Self> {
+        shape::count("rows", n * 2)?;
+        let groups = n.div_ceil(if pairs { 8 } else { 16 });
+        let words = groups * k.div_ceil(256) * panel_words(format);
         shape::count("words of the panels", words)?;
-        let mut words = stream.alloc_uninit(words)?;
-        let size = (n as u32, k as u32);
-        let repack = match format {
-            Format::Q4_0 => repack::q4_0,
-            Format::Q4_1 => repack::q4_1,
-            Format::Q5_0 => repack::q5_0,
-            Format::Q5_1 => repack::q5_1,
-            Format::Q8_0 => repack::q8_0,
-            Format::Q2K => repack::q2_k,
-            Format::Q3K => repack::q3_k,
-            Format::Q4K => repack::q4_k,
-            Format::Q5K => repack::q5_k,
-            Format::Q6K => repack::q6_k,
-            Format::Q8_1 | Format::Q8K => return Err(Error::Weights { format }),
-        };
-        repack(stream, blocks, &mut words, size)?;
-        Ok(Self { words, format, n: size.0, k: size.1 })
+        let words = stream.alloc_uninit(words)?;
+        Ok(Self { words, format, n: n as u32, k: k as u32, pairs, experts: 1 })
+    }
+
+    /// Rows of the product that a group of 16 rows of weights makes.
+    fn rows_of_group(&self) -> u32 {
+        if self.pairs { 8 } else { 16 }
     }
 
     /// The format of the weights.
@@ -80,7 +156,7 @@ impl QuantMatrix {
         self.format
     }
 
-    /// Rows and columns.
+    /// Rows and columns; of a pair, those of one of the two.
     #[must_use]
     pub fn shape(&self) -> (usize, usize) {
         (self.n as usize, self.k as usize)
@@ -93,19 +169,152 @@ impl QuantMatrix {
     }
 }
 
+/// The blocks of a matrix are as many as it has.
+fn check_blocks(
+    what: &'static str,
+    format: Format,
+    blocks: &GpuBuffer<u8>,
+    (n, k): (usize, usize),
+) -> Result<()> {
+    let len = format.block_len();
+    if n == 0 || k == 0 || !k.is_multiple_of(len) {
+        return Err(Error::Blocks { n, k, len, format });
+    }
+    if matches!(format, Format::Q8_1 | Format::Q8K) {
+        return Err(Error::Weights { format });
+    }
+    shape::eq(what, n * k / len * format.block_bytes(), blocks.len())
+}
+
+/// Writes the panels of blocks, of which there are enough.
+fn repack_into(
+    stream: &Stream,
+    format: Format,
+    blocks: &GpuBuffer<u8>,
+    words: &mut GpuBuffer<u32>,
+    size: (u32, u32),
+    pairs: bool,
+) -> Result<()> {
+    let repack = match format {
+        Format::Q4_0 => repack::q4_0,
+        Format::Q4_1 => repack::q4_1,
+        Format::Q5_0 => repack::q5_0,
+        Format::Q5_1 => repack::q5_1,
+        Format::Q8_0 => repack::q8_0,
+        Format::Q2K => repack::q2_k,
+        Format::Q3K => repack::q3_k,
+        Format::Q4K => repack::q4_k,
+        Format::Q5K => repack::q5_k,
+        Format::Q6K => repack::q6_k,
+        Format::Q8_1 | Format::Q8K => return Err(Error::Weights { format }),
+    };
+    repack(stream, blocks, words, size, pairs)
+}
+
+/// What [`gemv_with`] does with the sums besides writing them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Epilogue<'a> {
+    bias: Option<&'a GpuBuffer<f32>>,
+    add: bool,
+}
+
+impl<'a> Epilogue<'a> {
+    /// Nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds `bias [n]` to the result of each vector.
+    #[must_use]
+    pub fn bias(mut self, bias: &'a GpuBuffer<f32>) -> Self {
+        self.bias = Some(bias);
+        self
+    }
+
+    /// Adds the results to what `y` holds, as a residual is added.
+    #[must_use]
+    pub fn add(mut self) -> Self {
+        self.add = true;
+        self
+    }
+}
+
 /// `y [vectors, n] = x [vectors, k] w [n, k]ᵀ`.
 ///
 /// # Errors
-/// If lengths do not fit, or the device is older than sm_90; and those of the device.
+/// If lengths do not fit, the matrix is one of pairs, or the device is older than sm_90; and those
+/// of the device.
 pub fn gemv(
     stream: &Stream,
     y: &mut GpuBuffer<f32>,
     x: &Activations,
     w: &QuantMatrix,
 ) -> Result<()> {
+    gemv_with(stream, y, x, w, Epilogue::new())
+}
+
+/// [`gemv`](gemv()) with a bias, or added to what `y` holds, in the same launch.
+///
+/// # Errors
+/// As [`gemv`](gemv()), and if the bias has another length.
+pub fn gemv_with(
+    stream: &Stream,
+    y: &mut GpuBuffer<f32>,
+    x: &Activations,
+    w: &QuantMatrix,
+    epilogue: Epilogue<'_>,
+) -> Result<()> {
+    check("gemv", y, x, w, false)?;
+    if let Some(bias) = epilogue.bias {
+        shape::eq("bias", w.n as usize, bias.len())?;
+    }
+    let variant = Variant { bias: epilogue.bias, add: epilogue.add, experts: None };
+    launch::launch(stream, y, x, w, variant)
+}
+
+/// `y [vectors, n] = silu(gate · x) * (up · x)`, of a matrix of [`QuantMatrix::repack_pair`].
+///
+/// # Errors
+/// As [`gemv`](gemv()), and if the matrix is not one of pairs.
+pub fn gemv_silu_mul(
+    stream: &Stream,
+    y: &mut GpuBuffer<f32>,
+    x: &Activations,
+    w: &QuantMatrix,
+) -> Result<()> {
+    check("gemv_silu_mul", y, x, w, true)?;
+    launch::launch(stream, y, x, w, Variant::default())
+}
+
+/// Operands fit a product of vectors that lie together.
+fn check(
+    what: &'static str,
+    y: &GpuBuffer<f32>,
+    x: &Activations,
+    w: &QuantMatrix,
+    pairs: bool,
+) -> Result<()> {
+    check_pairs(what, w, pairs)?;
+    if x.vectors > x.batch {
+        let why = "its vectors lie apart";
+        return Err(Error::Layout { what, why, help: "make them with `Activations::new`" });
+    }
     shape::eq("columns of x", w.k as usize, x.k as usize)?;
-    shape::eq("y", w.n as usize * x.vectors as usize, y.len())?;
-    kernel::launch(stream, y, x, w)
+    shape::eq("y", w.n as usize * x.vectors as usize, y.len())
+}
+
+/// The matrix is one of pairs if it is to be.
+fn check_pairs(what: &'static str, w: &QuantMatrix, pairs: bool) -> Result<()> {
+    if w.pairs == pairs {
+        return Ok(());
+    }
+    let (why, help) = if pairs {
+        ("its rows are no pairs of gate and up", "make it with `QuantMatrix::repack_pair`")
+    } else {
+        ("its rows are pairs of gate and up", "repack the two on their own, or take `silu_mul`")
+    };
+    Err(Error::Layout { what, why, help })
 }
 
 /// The PTX of every instance of every kernel of this module.

@@ -3,7 +3,7 @@
 
 use firesteel::prelude::*;
 
-use super::{QuantMatrix, unpack};
+use super::{QuantMatrix, check_pairs, unpack};
 use crate::matmul::{Multiply, Product, matmul};
 use crate::shape::{self, Result};
 
@@ -41,7 +41,7 @@ types! {
 /// # Safety
 /// They must be elements of the buffer, which must not be used while this one is, and be made of
 /// bits that are `U`s.
-unsafe fn part<T: DeviceCopy, U: DeviceCopy>(
+pub(super) unsafe fn part<T: DeviceCopy, U: DeviceCopy>(
     of: &GpuBuffer<T>,
     first: usize,
     len: usize,
@@ -80,6 +80,7 @@ pub fn dequantize<T: Float16>(
     w: &QuantMatrix,
 ) -> Result<()> {
     let (n, k) = w.shape();
+    check_pairs("dequantize", w, false)?;
     shape::eq("y", n * k, y.len())?;
     unpack_rows(stream, y, w, 0, n)
 }
@@ -100,6 +101,7 @@ pub fn quant_matmul<T: Float16 + DeviceCopy>(
     m: usize,
 ) -> Result<()> {
     let (n, k) = w.shape();
+    check_pairs("quant_matmul", w, false)?;
     shape::eq("x", m * k, x.len())?;
     shape::eq("y", m * n, y.len())?;
     let rows = (RUN / (2 * k) / 256 * 256).clamp(256, n.next_multiple_of(256));

@@ -13,9 +13,11 @@ use crate::shape::Result;
 #[gpu_struct(methods)]
 #[derive(Clone, Copy)]
 struct Place {
-    first_row: u32,
+    /// The rows that rows 0 and 8 of the panel are.
+    rows: [u32; 2],
     first_column: u32,
-    n: u32,
+    /// The last rows that rows 0 to 7 and 8 to 15 may be.
+    last: [u32; 2],
     k: u32,
     /// Weights of a block.
     len: u32,
@@ -26,7 +28,11 @@ impl Place {
     /// The block of a row and a column of the panel. Beyond the last it is the last: what comes of
     /// it is not stored, or multiplied by zero.
     fn at(&self, row: u32, column: u32) -> u32 {
-        let row = (self.first_row + row).min(self.n - 1);
+        let row = if row < 8 {
+            (self.rows[0] + row).min(self.last[0])
+        } else {
+            (self.rows[1] + (row - 8)).min(self.last[1])
+        };
         let column = (self.first_column + column).min(self.k - 1);
         row * (self.k / self.len) + column / self.len
     }
@@ -61,14 +67,27 @@ macro_rules! format {
         $scales:literal, |$blocks:ident, $place:ident, $i:ident| $word:expr
     ) => {
         #[gpu_kernel(block_size = 128, unchecked)]
-        fn $kernel($blocks: &[$block], words: &mut [u32], n: u32, k: u32, panels: u32, count: u32) {
+        fn $kernel(
+            $blocks: &[$block],
+            words: &mut [u32],
+            n: u32,
+            k: u32,
+            panels: u32,
+            count: u32,
+            pairs: u32,
+        ) {
             // Numbers with a sign come as they are, in two's complement.
             const FLIP: u32 = if $low == 8 { 128 } else { 0 };
             let panel = block_idx_x() * 4 + thread_idx_x() / 32;
             if panel < count {
                 let lane = thread_idx_x() % 32;
-                let (first_row, first_column) = (panel / panels * 16, panel % panels * 256);
-                let $place = Place { first_row, first_column, n, k, len: $block::LEN };
+                let (group, first_column) = (panel / panels, panel % panels * 256);
+                let (rows, last) = if pairs != 0 {
+                    ([group * 8, n + group * 8], [n - 1, n * 2 - 1])
+                } else {
+                    ([group * 16, group * 16 + 8], [n - 1; 2])
+                };
+                let $place = Place { rows, first_column, last, k, len: $block::LEN };
                 let to = panel * (($low + $high) * 128 + $scales);
                 #[no_unroll]
                 for at in 0..$low * 4u32 {
@@ -100,9 +119,10 @@ macro_rules! format {
             blocks: &GpuBuffer<u8>,
             words: &mut GpuBuffer<u32>,
             (n, k): (u32, u32),
+            pairs: bool,
         ) -> Result<()> {
             let panels = k.div_ceil(256);
-            let count = n.div_ceil(16) * panels;
+            let count = n.div_ceil(if pairs { 8 } else { 16 }) * panels;
             let config = LaunchConfig::new([count.div_ceil(4), 1, 1]);
             let len = blocks.len() / size_of::<$block>();
             // SAFETY: The bytes are `len` blocks, which have no invalid values, and begin at an
@@ -110,7 +130,8 @@ macro_rules! format {
             // are blocks for every row, and room for every panel.
             unsafe {
                 let blocks = GpuBuffer::from_raw(stream.device(), blocks.address(), len)?;
-                $kernel::launch_on(stream, config, &blocks, words, n, k, panels, count)?;
+                let pairs = u32::from(pairs);
+                $kernel::launch_on(stream, config, &blocks, words, n, k, panels, count, pairs)?;
             }
             Ok(())
         }
