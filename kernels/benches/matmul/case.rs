@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use firesteel::prelude::*;
 
-use crate::options::Options;
-use crate::{Failure, data::Host};
+use crate::harness::Failure;
+use crate::harness::data::Host;
 
 /// `C [M, N] = A [M, K] · B`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,15 +157,15 @@ const WEIGHTS: [[u32; 2]; 4] = [[4096, 4096], [12288, 4096], [4096, 12288], [151
 /// What the simulator has time for.
 const TINY: [Shape; 2] = [Shape { m: 48, n: 64, k: 32 }, Shape { m: 17, n: 33, k: 48 }];
 
-/// The cases that the options name.
-pub(crate) fn cases(options: &Options, simulated: bool) -> Vec<Case> {
-    let formats = match options.formats.as_slice() {
+/// The cases of these formats and shapes; of all and the usual ones where none is named.
+pub(crate) fn cases(formats: &[Format], shapes: &[Shape], simulated: bool) -> Vec<Case> {
+    let formats = match formats {
         [] => Format::ALL.to_vec(),
         formats => formats.to_vec(),
     };
     let mut cases = Vec::new();
     for format in formats {
-        let shapes = match options.shapes.as_slice() {
+        let shapes = match shapes {
             [] if simulated => TINY.to_vec(),
             [] => usual(format),
             shapes => shapes.to_vec(),

@@ -20,7 +20,8 @@ use firesteel::prelude::*;
 use libloading::Library as Shared;
 
 use crate::case::{Case, Format, Matrix, Order, Problem, Shape};
-use crate::{Failure, measure};
+use crate::harness::Failure;
+use crate::measure;
 
 /// The variable that names the library.
 const VARIABLE: &str = "FIRESTEEL_CUBLASLT";

@@ -16,14 +16,13 @@
 //! | `--json PATH` | the figures as JSON too |
 //!
 //! cuBLASLt is opened at run time, from `FIRESTEEL_CUBLASLT` if that is set, and need not be there.
-#![allow(clippy::print_stdout, reason = "its output is the report")]
 
 mod candidates;
 mod case;
 mod cublas;
-mod data;
+#[path = "../harness/mod.rs"]
+mod harness;
 mod measure;
-mod options;
 mod report;
 
 use std::time::Duration;
@@ -31,12 +30,13 @@ use std::time::Duration;
 use firesteel::prelude::*;
 
 use candidates::CANDIDATES;
-use case::{Case, Problem};
+use case::{Case, Format, Problem};
 use cublas::CublasLt;
+use harness::Failure;
+use harness::data::distance;
+use harness::options::Options;
 use measure::Contestant;
 use report::{Report, Row};
-
-type Failure = Box<dyn std::error::Error>;
 
 /// What one batch should take, and the warm-up before the first.
 const BATCH: Duration = Duration::from_millis(30);
@@ -45,7 +45,15 @@ const WARM_UP: Duration = Duration::from_millis(200);
 const CPU_PRODUCT: u64 = 1 << 27;
 
 fn main() -> Result<(), Failure> {
-    let options = options::parse(std::env::args().skip(1))?;
+    let (mut formats, mut shapes) = (Vec::new(), Vec::new());
+    let options = Options::parse(|option, value| {
+        match option {
+            "--format" => formats.push(Format::from_name(value)?),
+            "--shape" => shapes.push(value.parse()?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
     let device = Device::new(0)?;
     let stream = device.stream();
     let cublas = match stream.cuda_handle() {
@@ -53,13 +61,10 @@ fn main() -> Result<(), Failure> {
         None => None,
     };
     let mut report = Report::new(&device, cublas.as_ref().map(CublasLt::version))?;
-    for case in case::cases(&options, device.is_sim()) {
+    for case in case::cases(&formats, &shapes, device.is_sim()) {
         run(&device, &stream, cublas.as_ref(), &case, &options, &mut report)?;
     }
-    report.print();
-    if let Some(path) = &options.json {
-        std::fs::write(path, report.json())?;
-    }
+    report.print(options.json.as_deref())?;
     match report.wrong() {
         0 => Ok(()),
         wrong => Err(format!("{wrong} products are wrong").into()),
@@ -72,7 +77,7 @@ fn run(
     stream: &Stream,
     cublas: Option<&CublasLt>,
     case: &Case,
-    options: &options::Options,
+    options: &Options,
     report: &mut Report,
 ) -> Result<(), Failure> {
     let chosen = CANDIDATES.iter().filter(|it| it.name.contains(&options.only));
@@ -104,9 +109,9 @@ fn run(
         run(stream, &mut problems[0])?;
         stream.synchronize()?;
         let got = problems[0].result(device)?;
-        let error = want.as_ref().map(|want| data::distance(&got, want));
+        let error = want.as_ref().map(|want| distance(&got, want));
         if error.is_some_and(|it| it.is_nan() || it > case.format.tolerance()) {
-            report.add(Row::wrong(case, name, error));
+            report.add(&Row::wrong(case, name, error));
             continue;
         }
         errors.push(error.unwrap_or(f64::NAN));
@@ -116,7 +121,7 @@ fn run(
     let times = measure::interleaved(stream, &mut contestants, &mut problems, rounds)?;
     let cublas_median = cublas.and_then(|_| times.first()).map(|it| it.median);
     for ((contestant, spread), error) in contestants.iter().zip(times).zip(errors) {
-        report.add(Row::timed(case, contestant.name, spread, cublas_median, error));
+        report.add(&Row::timed(case, contestant.name, spread, cublas_median, error));
     }
     Ok(())
 }

@@ -5,8 +5,10 @@ use std::time::Duration;
 use firesteel::prelude::*;
 
 use crate::case::Problem;
-use crate::data::Random;
-use crate::{BATCH, Failure, WARM_UP};
+use crate::harness::Failure;
+use crate::harness::data::Random;
+use crate::harness::turns::Spread;
+use crate::{BATCH, WARM_UP};
 
 /// Puts one product on the stream.
 pub(crate) type Run = Box<dyn FnMut(&Stream, &mut Problem) -> Result<(), Failure>>;
@@ -21,14 +23,6 @@ impl Contestant {
     pub(crate) fn new(name: &'static str, run: Run) -> Self {
         Self { name, run }
     }
-}
-
-/// Seconds of one product: the median of the batches, and the tenth and ninetieth percentile.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Spread {
-    pub(crate) median: f64,
-    pub(crate) low: f64,
-    pub(crate) high: f64,
 }
 
 /// The device's time of `count` products, each on the next of the problems.
@@ -92,11 +86,5 @@ pub(crate) fn interleaved(
         }
     }
     stream.synchronize()?;
-    Ok(times.into_iter().map(spread).collect())
-}
-
-fn spread(mut times: Vec<f64>) -> Spread {
-    times.sort_by(f64::total_cmp);
-    let at = |part: f64| times[((times.len() - 1) as f64 * part).round() as usize];
-    Spread { median: at(0.5), low: at(0.1), high: at(0.9) }
+    Ok(times.into_iter().map(Spread::of).collect())
 }

@@ -1,12 +1,14 @@
 //! The figures, as a page of the book and as JSON.
 
-use std::process::Command;
+use std::path::Path;
 
 use firesteel::prelude::*;
 use serde_json::{Value, json};
 
 use crate::case::Case;
-use crate::measure::Spread;
+use crate::harness::Failure;
+use crate::harness::page::Page;
+use crate::harness::turns::Spread;
 
 /// A line of the table.
 pub(crate) struct Row {
@@ -45,20 +47,26 @@ impl Row {
         }
     }
 
-    fn line(&self) -> String {
+    fn cells(&self) -> [String; 9] {
         let Self { case, name, .. } = self;
-        let (shape, format, b) = (case.shape, case.format.name(), case.b.name());
+        let (shape, format, b) = (case.shape.to_string(), case.format.name(), case.b.name());
         let error = self.error.map_or_else(|| "not compared".to_owned(), |it| format!("{it:.1e}"));
-        let Some(Spread { median, low, high }) = self.spread else {
-            return format!("| {shape} | {format} | {b} | {name} | wrong | | | | {error} |");
+        let figures = match self.spread {
+            Some(Spread { median, low, high }) => {
+                let (rate, unit) = self.rate(median);
+                let [median, low, high] = [median, low, high].map(|it| it * 1e3);
+                [
+                    format!("{median:.4}"),
+                    format!("{low:.4} to {high:.4}"),
+                    format!("{rate:.1} {unit}"),
+                    self.ratio.map_or_else(String::new, |it| format!("{it:.3}")),
+                ]
+            }
+            None => ["wrong".to_owned(), String::new(), String::new(), String::new()],
         };
-        let (rate, unit) = self.rate(median);
-        let ratio = self.ratio.map_or_else(String::new, |it| format!("{it:.3}"));
-        let [median, low, high] = [median, low, high].map(|it| it * 1e3);
-        format!(
-            "| {shape} | {format} | {b} | {name} | {median:.4} | {low:.4} to {high:.4} | \
-             {rate:.1} {unit} | {ratio} | {error} |"
-        )
+        let [median, range, rate, ratio] = figures;
+        let (format, b, name) = (format.to_owned(), b.to_owned(), (*name).to_owned());
+        [shape, format, b, name, median, range, rate, ratio, error]
     }
 
     fn json(&self) -> Value {
@@ -80,96 +88,54 @@ impl Row {
     }
 }
 
-/// All figures, and where they come from.
+/// All figures.
 pub(crate) struct Report {
-    device: String,
-    driver: String,
-    cublas: Option<usize>,
-    rows: Vec<Row>,
+    page: Page,
+    wrong: usize,
 }
 
 impl Report {
     pub(crate) fn new(device: &Device, cublas: Option<usize>) -> Result<Self> {
-        let info = device.info()?;
-        let (major, minor) = info.compute_capability;
-        let driver = match device.is_sim() {
-            true => "no driver".to_owned(),
-            false => {
-                driver().map_or_else(|| "unknown driver".to_owned(), |it| format!("driver {it}"))
-            }
-        };
-        let device = format!("{}, sm_{major}{minor}, {} SMs", info.name, info.multiprocessors);
-        Ok(Self { device, driver, cublas, rows: Vec::new() })
-    }
-
-    pub(crate) fn add(&mut self, row: Row) {
-        eprintln!("  {}", row.line());
-        self.rows.push(row);
-    }
-
-    /// How many products were wrong.
-    pub(crate) fn wrong(&self) -> usize {
-        self.rows.iter().filter(|it| it.spread.is_none()).count()
-    }
-
-    fn library(&self) -> String {
-        match self.cublas {
+        let mut page = Page::new(device, "matmul", "Matrix products")?;
+        page.with(match cublas {
             Some(version) => {
                 let (major, minor, patch) = (version / 10_000, version / 100 % 100, version % 100);
                 format!("cuBLASLt {major}.{minor}.{patch}")
             }
             None => "no cuBLASLt".to_owned(),
-        }
-    }
-
-    pub(crate) fn print(&self) {
-        println!("# Matrix products\n");
-        println!("{}, {}, {};", self.device, self.driver, self.library());
-        println!("`{}`,", command());
-        println!("{}.\n", time::OffsetDateTime::now_utc().date());
-        println!("All contestants of a shape took turns in one process, on normal random numbers.");
-        println!("Times are medians, with the tenth and ninetieth percentile.");
-        println!(
-            "The error is the relative distance from cuBLASLt's product (without it, from one on the CPU in `f64`).\n"
-        );
-        println!(
-            "| M x N x K | format | B | kernel | ms | p10 to p90 | rate | of cuBLASLt | error |"
-        );
-        println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
-        for row in &self.rows {
-            println!("{}", row.line());
-        }
-    }
-
-    pub(crate) fn json(&self) -> String {
-        let rows: Vec<Value> = self.rows.iter().map(Row::json).collect();
-        let report = json!({
-            "device": self.device,
-            "driver": self.driver,
-            "cublaslt": self.cublas,
-            "command": command(),
-            "date": time::OffsetDateTime::now_utc().date().to_string(),
-            "rows": rows,
         });
-        format!("{report:#}\n")
+        page.text(
+            "All contestants of a shape took turns in one process, on normal random numbers.\n\
+             Times are medians, with the tenth and ninetieth percentile.\n\
+             The error is the relative distance from cuBLASLt's product (without it, from one on the \
+             CPU in `f64`).",
+        );
+        page.table(&[
+            "M x N x K",
+            "format",
+            "B",
+            "kernel",
+            "ms",
+            "p10 to p90",
+            "rate",
+            "of cuBLASLt",
+            "error",
+        ]);
+        Ok(Self { page, wrong: 0 })
     }
-}
 
-/// The command that was given, as one would type it.
-fn command() -> String {
-    let args: Vec<String> = std::env::args().skip(1).filter(|it| it != "--bench").collect();
-    let command = "cargo bench -p firesteel-kernels --bench matmul";
-    match args.as_slice() {
-        [] => command.to_owned(),
-        args => format!("{command} -- {}", args.join(" ")),
+    pub(crate) fn add(&mut self, row: &Row) {
+        self.wrong += usize::from(row.spread.is_none());
+        self.page.row(&row.cells(), row.json());
     }
-}
 
-fn driver() -> Option<String> {
-    let output = Command::new("nvidia-smi")
-        .args(["--query-gpu=driver_version", "--format=csv,noheader"])
-        .output()
-        .ok()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    text.lines().next().filter(|_| output.status.success()).map(str::to_owned)
+    /// How many products were wrong.
+    pub(crate) fn wrong(&self) -> usize {
+        self.wrong
+    }
+
+    /// Prints the page; the figures go to the file as JSON if there is one.
+    pub(crate) fn print(&self, json: Option<&Path>) -> Result<(), Failure> {
+        self.page.print(json)
+    }
 }

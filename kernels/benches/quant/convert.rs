@@ -3,15 +3,33 @@
 use firesteel::prelude::*;
 use firesteel_kernels::quant::{self, Element, Format, cpu};
 
-use crate::Failure;
-use crate::data::Host;
-use crate::measure::Contestant;
-use crate::options::Shape;
+use crate::harness::Failure;
+use crate::harness::data::Host;
+use crate::harness::turns::Contestant;
+use crate::shape::Shape;
 
 /// Copies of all buffers: of 12288 x 4096 weights each is larger than the L2 cache.
 const COPIES: usize = 3;
 /// Weights that the host packs and unpacks too, whole rows.
 const COMPARED: usize = 1 << 18;
+
+/// A contestant, and the bytes that it must read and write.
+pub(crate) struct Conversion {
+    pub(crate) bytes: u64,
+    pub(crate) contestant: Contestant,
+}
+
+impl Conversion {
+    /// `work(i)` works on copy `i`.
+    fn new(
+        stream: &Stream,
+        name: &str,
+        bytes: u64,
+        work: impl FnMut(usize) -> Result<(), Failure>,
+    ) -> Result<Self, Failure> {
+        Ok(Self { bytes, contestant: Contestant::new(stream, name, COPIES, work)? })
+    }
+}
 
 /// The weights that are packed.
 pub(crate) struct Weights {
@@ -39,10 +57,10 @@ impl Weights {
     }
 
     /// The ceiling: a copy within the device.
-    pub(crate) fn copy(&self, stream: &Stream) -> Result<Contestant, Failure> {
+    pub(crate) fn copy(&self, stream: &Stream) -> Result<Conversion, Failure> {
         let mut to = copies(|| stream.alloc_uninit::<bf16>(self.shape.weights()))?;
         let bytes = 4 * self.shape.weights() as u64;
-        Contestant::new(stream, "copy within the device", bytes, COPIES, |i| {
+        Conversion::new(stream, "copy within the device", bytes, |i| {
             Ok(to[i].copy_from_buffer_on(stream, &self.bf16[i])?)
         })
     }
@@ -53,11 +71,11 @@ impl Weights {
         stream: &Stream,
         format: Format,
         only: &str,
-    ) -> Result<Vec<Contestant>, Failure> {
+    ) -> Result<Vec<Conversion>, Failure> {
         let mut all = self.both(stream, format, "bf16", &self.bf16)?;
         all.extend(self.both(stream, format, "f16", &self.f16)?);
         all.extend(self.both(stream, format, "f32", &self.f32)?);
-        all.retain(|it| it.name.contains(only));
+        all.retain(|it| it.contestant.name.contains(only));
         Ok(all)
     }
 
@@ -68,7 +86,7 @@ impl Weights {
         format: Format,
         name: &str,
         x: &[GpuBuffer<T>],
-    ) -> Result<Vec<Contestant>, Failure> {
+    ) -> Result<Vec<Conversion>, Failure> {
         let (weights, cols) = (self.shape.weights(), self.shape.cols);
         let bytes = weights / format.block_len() * format.block_bytes();
         let moved = (bytes + weights * size_of::<T>()) as u64;
@@ -80,10 +98,10 @@ impl Weights {
         quant::dequantize(stream, format, &mut y[0], &blocks[0])?;
         compare(stream.device(), format, (&blocks[0], &x[0], &y[0]), cols)?;
         let name = |what: &str| format!("{what} {name}");
-        let unpack = Contestant::new(stream, &name("unpack to"), moved, COPIES, |i| {
+        let unpack = Conversion::new(stream, &name("unpack to"), moved, |i| {
             Ok(quant::dequantize(stream, format, &mut y[i], &blocks[i])?)
         })?;
-        let pack = Contestant::new(stream, &name("pack from"), moved, COPIES, |i| {
+        let pack = Conversion::new(stream, &name("pack from"), moved, |i| {
             Ok(quant::quantize_finite(stream, format, &mut blocks[i], &x[i], cols)?)
         })?;
         Ok(vec![unpack, pack])
