@@ -9,6 +9,7 @@ mod gemv;
 mod instructions;
 mod kernels;
 mod matmul;
+mod moe;
 mod quant;
 mod runtime;
 mod sanitizer;

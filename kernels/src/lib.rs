@@ -8,11 +8,13 @@
 //! | [`elementwise`] | scaled sums and gated activations |
 //! | [`gemv`] | a few vectors times quantised weights |
 //! | [`matmul`] | matrix products |
+//! | [`moe`] | mixtures of experts: the router, and rows in the order of experts |
 //! | [`quant`] | weights in blocks of few bits |
 
 pub mod elementwise;
 pub mod gemv;
 pub mod matmul;
+pub mod moe;
 pub mod quant;
 pub mod shape;
 

@@ -169,6 +169,30 @@ pub enum Error {
         /// What there is.
         got: (u32, u32),
     },
+    /// A number is outside of its range.
+    #[error("`{what}` must be {least} to {most}, got {got}")]
+    Range {
+        /// The number.
+        what: &'static str,
+        /// The smallest that is allowed.
+        least: usize,
+        /// The largest that is allowed.
+        most: usize,
+        /// The number given.
+        got: usize,
+    },
+    /// A parameter of a row has no meaning.
+    #[error("`{what}` of row {row} must be {want}, got {got}")]
+    Parameter {
+        /// The parameter.
+        what: &'static str,
+        /// The row.
+        row: usize,
+        /// What it must be.
+        want: &'static str,
+        /// What it is.
+        got: f64,
+    },
     /// The device could not.
     #[error(transparent)]
     Device(#[from] firesteel::Error),
@@ -199,4 +223,16 @@ pub fn at_least(what: &'static str, want: usize, got: usize) -> Result<()> {
 /// [`Error::TooLong`] beyond 32 bits.
 pub fn count(what: &'static str, got: usize) -> Result<u32> {
     u32::try_from(got).map_err(|_| Error::TooLong { what, got })
+}
+
+/// `what` must be one of `least` to `most`.
+///
+/// # Errors
+/// [`Error::Range`] if it is not.
+pub fn range(what: &'static str, (least, most): (usize, usize), got: usize) -> Result<()> {
+    if (least..=most).contains(&got) {
+        Ok(())
+    } else {
+        Err(Error::Range { what, least, most, got })
+    }
 }
