@@ -5,6 +5,7 @@
 mod dsl;
 mod examples;
 mod foreign_ptx;
+mod gdn;
 mod gemv;
 mod instructions;
 mod kernels;

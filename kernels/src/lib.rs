@@ -6,12 +6,14 @@
 //! | module | what |
 //! | --- | --- |
 //! | [`elementwise`] | scaled sums and gated activations |
+//! | [`gdn`] | linear attention with a gated delta rule |
 //! | [`gemv`] | a few vectors times quantised weights |
 //! | [`matmul`] | matrix products |
 //! | [`moe`] | mixtures of experts: the router, and rows in the order of experts |
 //! | [`quant`] | weights in blocks of few bits |
 
 pub mod elementwise;
+pub mod gdn;
 pub mod gemv;
 pub mod matmul;
 pub mod moe;

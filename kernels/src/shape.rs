@@ -159,6 +159,60 @@ pub enum Error {
         /// What to do.
         help: &'static str,
     },
+    /// No kernel takes heads of these numbers or widths.
+    #[error(
+        "no kernel takes {value_heads} value heads of width {value_dim} over {key_heads} key heads \
+         of width {key_dim}\nhelp: widths are 64, 128 or 256, and value heads a multiple of key \
+         heads; a fused norm needs equal widths of 64 or 128"
+    )]
+    Heads {
+        /// Heads of keys.
+        key_heads: u32,
+        /// Heads of values.
+        value_heads: u32,
+        /// Width of keys.
+        key_dim: u32,
+        /// Width of values.
+        value_dim: u32,
+    },
+    /// Rows do not begin where they can be read several elements at a time.
+    #[error(
+        "rows of `{what}` begin at {first} and {stride} apart, which must be multiples of {by}"
+    )]
+    Aligned {
+        /// The operand.
+        what: &'static str,
+        /// Where the first row begins.
+        first: u32,
+        /// Elements from one row to the next.
+        stride: u32,
+        /// What both must be a multiple of.
+        by: u32,
+    },
+    /// A pool of states has none, or not whole ones.
+    #[error("`{what}` has {got} elements, which are not those of slots of {slot}")]
+    Pool {
+        /// The pool.
+        what: &'static str,
+        /// Elements given.
+        got: usize,
+        /// Elements of a slot.
+        slot: usize,
+    },
+    /// Tokens cannot be shared out equally, or sequences do not add up.
+    #[error("{tokens} tokens are not those of {sequences} sequences")]
+    Sequences {
+        /// Tokens given.
+        tokens: usize,
+        /// Sequences given.
+        sequences: usize,
+    },
+    /// A convolution has another width than the kernels take.
+    #[error("convolutions have 2 to 4 taps, got {got}")]
+    Taps {
+        /// Taps given.
+        got: usize,
+    },
     /// A kernel is for newer machines.
     #[error("`{what}` needs compute capability {}.{}, the device has {}.{}", needs.0, needs.1, got.0, got.1)]
     Machine {
