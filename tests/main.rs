@@ -9,6 +9,7 @@ mod gdn;
 mod gemv;
 mod instructions;
 mod kernels;
+mod kv;
 mod matmul;
 mod moe;
 mod quant;

@@ -8,6 +8,7 @@
 //! | [`elementwise`] | scaled sums and gated activations |
 //! | [`gdn`] | linear attention with a gated delta rule |
 //! | [`gemv`] | a few vectors times quantised weights |
+//! | [`kv`] | the cache of keys and values |
 //! | [`matmul`] | matrix products |
 //! | [`moe`] | mixtures of experts: the router, and rows in the order of experts |
 //! | [`quant`] | weights in blocks of few bits |
@@ -15,6 +16,7 @@
 pub mod elementwise;
 pub mod gdn;
 pub mod gemv;
+pub mod kv;
 pub mod matmul;
 pub mod moe;
 pub mod quant;

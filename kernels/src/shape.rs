@@ -213,6 +213,44 @@ pub enum Error {
         /// Taps given.
         got: usize,
     },
+    /// A length is no multiple of what a kernel takes at once.
+    #[error("{what} must have a multiple of {multiple} elements, got {got}")]
+    Multiple {
+        /// The operand.
+        what: &'static str,
+        /// What its length must be a multiple of.
+        multiple: usize,
+        /// Elements given.
+        got: usize,
+    },
+    /// A size is none of those that kernels are made for.
+    #[error("{what} must be one of {want:?}, got {got}")]
+    OneOf {
+        /// The size.
+        what: &'static str,
+        /// Those that there are.
+        want: &'static [usize],
+        /// What came.
+        got: usize,
+    },
+    /// Keys or values are stored as something else.
+    #[error("{what} must be stored as {want}, got {got}")]
+    KvFormat {
+        /// The operand.
+        what: &'static str,
+        /// The format wanted.
+        want: crate::kv::KvFormat,
+        /// The format given.
+        got: crate::kv::KvFormat,
+    },
+    /// Queries are of a type that does not go with the cache.
+    #[error("queries beside a cache of {format} must be {want}")]
+    KvQueries {
+        /// The types that go with it.
+        want: &'static str,
+        /// The format of the cache.
+        format: crate::kv::KvFormat,
+    },
     /// A kernel is for newer machines.
     #[error("`{what}` needs compute capability {}.{}, the device has {}.{}", needs.0, needs.1, got.0, got.1)]
     Machine {
