@@ -6,11 +6,12 @@ use firesteel_kernels::gemv::{self, Activations, QuantMatrix, gemv, quantize_act
 use firesteel_kernels::matmul::{Product, matmul};
 use firesteel_kernels::quant::{
     self, Block, BlockQ2K, BlockQ3K, BlockQ4_0, BlockQ4_1, BlockQ4K, BlockQ5_0, BlockQ5_1,
-    BlockQ5K, BlockQ6K, BlockQ8_0, Format,
+    BlockQ5K, BlockQ6K, BlockQ8_0, BlockQ8_1, BlockQ8K, Format,
 };
 use firesteel_kernels::shape::{Error, Result};
 use firesteel_tests::ptxas;
 
+mod dp4a;
 mod variants;
 
 #[test]
@@ -29,6 +30,9 @@ fn blocks<B: Block>(seed: u64, count: usize, halves: &[usize]) -> Vec<B> {
         for &half in halves {
             let d = f16::from_f32(0.01 * words[(at * 7 + half) % words.len()]);
             block[half..half + 2].copy_from_slice(&d.to_le_bytes());
+        }
+        if B::FORMAT == Format::Q8K {
+            block[..4].copy_from_slice(&(0.01 * words[at]).to_le_bytes());
         }
     }
     bytes.chunks_exact(size).map(bytemuck::pod_read_unaligned).collect()
@@ -129,11 +133,13 @@ formats! {
     q5_0_is_multiplied, BlockQ5_0, &[0];
     q5_1_is_multiplied, BlockQ5_1, &[0, 2];
     q8_0_is_multiplied, BlockQ8_0, &[0];
+    q8_1_is_multiplied, BlockQ8_1, &[0, 2];
     q2_k_is_multiplied, BlockQ2K, &[80, 82];
     q3_k_is_multiplied, BlockQ3K, &[108];
     q4_k_is_multiplied, BlockQ4K, &[0, 2];
     q5_k_is_multiplied, BlockQ5K, &[0, 2];
     q6_k_is_multiplied, BlockQ6K, &[208];
+    q8_k_is_multiplied, BlockQ8K, &[];
 }
 
 #[test]
@@ -207,8 +213,6 @@ fn what_does_not_fit_is_an_error() -> Result<()> {
     assert!(matches!(error, Error::Blocks { n: 1, k: 200, len: 256, .. }), "{error}");
     let error = repack(Format::Q4K, (2, 256));
     assert!(matches!(error, Error::Shape { what: "blocks", want: 288, got: 144 }), "{error}");
-    let error = repack(Format::Q8_1, (1, 128));
-    assert!(matches!(error, Error::Weights { format: Format::Q8_1 }), "{error}");
     for vectors in [0, 9] {
         let error = Activations::new(&stream, vectors, 256).unwrap_err();
         assert!(matches!(error, Error::Vectors { got } if got == vectors), "{error}");

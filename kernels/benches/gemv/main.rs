@@ -140,8 +140,9 @@ fn main() -> Result<(), Failure> {
     let mut rows = Vec::new();
     for &shape in &options.shapes {
         for &format in &options.formats {
+            let matrices = matrices(&device, &stream, shape, format)?;
             for &batch in &options.batches {
-                let row = case(&device, &stream, shape, format, batch, options.rounds)?;
+                let row = case(&stream, &matrices, batch, options.rounds)?;
                 eprintln!("{}", line(&row));
                 rows.push(row);
             }
@@ -165,38 +166,35 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-fn case(
+/// Copies of a matrix, and as many bytes for the floor.
+struct Matrices {
+    shape: (usize, usize),
+    format: Format,
+    bytes: usize,
+    copies: Vec<QuantMatrix>,
+    products: usize,
+    /// Reads of as many bytes as the products read, with several grids.
+    reads: Vec<Graph>,
+    /// What the reads read, and where they would write.
+    _read: (Vec<GpuBuffer<u32>>, GpuBuffer<u32>),
+}
+
+fn matrices(
     device: &Device,
     stream: &Stream,
     (n, k): (usize, usize),
     format: Format,
-    batch: usize,
-    rounds: usize,
-) -> Result<Row, Failure> {
+) -> Result<Matrices, Failure> {
     let bytes = n * k / format.block_len() * format.block_bytes();
-    let copies = if device.is_sim() { 1 } else { ROTATED.div_ceil(bytes).clamp(2, PRODUCTS) };
-    let products = if device.is_sim() { 1 } else { PRODUCTS.div_ceil(copies) * copies };
+    let count = if device.is_sim() { 1 } else { ROTATED.div_ceil(bytes).clamp(2, PRODUCTS) };
+    let products = if device.is_sim() { 1 } else { PRODUCTS.div_ceil(count) * count };
     // Any bytes will do, but for the exponents of the scales, which must not be those of infinity.
     let random = (0..bytes as u32).map(|at| (at.wrapping_mul(0x9e37_79b1) >> 24) as u8 & 0x5f);
     let blocks = stream.alloc_from(&random.collect::<Vec<u8>>())?;
-    let mut matrices = Vec::new();
-    for _ in 0..copies {
-        matrices.push(QuantMatrix::repack(stream, format, &blocks, (n, k))?);
-    }
-    let x: Vec<f32> = (0..batch * k).map(|at| (at as f32 * 0.37).sin()).collect();
-    let x = stream.alloc_from(&x)?;
-    let mut vectors = Activations::new(stream, batch, k)?;
-    quantize_activations(stream, &mut vectors, &x)?;
-    let mut y = stream.alloc_zeros::<f32>(batch * n)?;
-    gemv(stream, &mut y, &vectors, &matrices[0])?;
-    stream.synchronize()?;
-    let ours = stream.capture(|| {
-        (0..products).try_for_each(|at| gemv(stream, &mut y, &vectors, &matrices[at % copies]))
-    })?;
-    let mut sources = Vec::new();
-    for _ in 0..copies {
-        sources.push(stream.alloc_zeros::<u32>(bytes.div_ceil(16) * 4)?);
-    }
+    let copies = (0..count).map(|_| QuantMatrix::repack(stream, format, &blocks, (n, k)));
+    let copies = copies.collect::<Result<Vec<_>, _>>()?;
+    let sources = (0..count).map(|_| stream.alloc_zeros::<u32>(bytes.div_ceil(16) * 4));
+    let sources = sources.collect::<Result<Vec<_>, _>>()?;
     let mut out = stream.alloc_zeros::<u32>(1)?;
     let multiprocessors = device.info()?.multiprocessors;
     let mut reads = Vec::new();
@@ -204,16 +202,33 @@ fn case(
         reads.push(stream.capture(|| {
             (0..products).try_for_each(|at| {
                 let config = LaunchConfig::new([grid, 1, 1]);
-                let source = &sources[at % copies];
+                let source = &sources[at % count];
                 let pieces = (bytes / 16) as u32;
                 // SAFETY: The pieces are those of the buffer.
                 unsafe { read_kernel::launch_on(stream, config, source, &mut out, pieces) }
             })
         })?);
     }
+    let _read = (sources, out);
+    Ok(Matrices { shape: (n, k), format, bytes, copies, products, reads, _read })
+}
+
+fn case(stream: &Stream, of: &Matrices, batch: usize, rounds: usize) -> Result<Row, Failure> {
+    let Matrices { shape: (n, k), format, bytes, ref copies, products, ref reads, .. } = *of;
+    let x: Vec<f32> = (0..batch * k).map(|at| (at as f32 * 0.37).sin()).collect();
+    let x = stream.alloc_from(&x)?;
+    let mut vectors = Activations::new(stream, batch, k)?;
+    quantize_activations(stream, &mut vectors, &x)?;
+    let mut y = stream.alloc_zeros::<f32>(batch * n)?;
+    gemv(stream, &mut y, &vectors, &copies[0])?;
+    stream.synchronize()?;
+    let ours = stream.capture(|| {
+        let mut copies = copies.iter().cycle().take(products);
+        copies.try_for_each(|matrix| gemv(stream, &mut y, &vectors, matrix))
+    })?;
     let mut times = vec![Vec::new(); 1 + reads.len()];
     for round in 0..rounds + 2 {
-        for (graph, times) in [&ours].into_iter().chain(&reads).zip(&mut times) {
+        for (graph, times) in [&ours].into_iter().chain(reads).zip(&mut times) {
             let seconds = replay(stream, graph)? / products as f64;
             // The first two warm up.
             if round >= 2 {

@@ -12,18 +12,21 @@ use firesteel::prelude::*;
 
 use crate::shape::{self, Result};
 
-/// A warp 32 values of a vector.
-#[gpu_kernel(block_size = 256, arch = "sm_90", instances(T = [f16, bf16, f32]))]
-pub(super) fn quantize_kernel<T: Float>(
-    x: &[T],
-    words: &mut [u32],
-    vectors: u32,
+/// What there is of each vector: vectors that lie together, those of them that there are, their
+/// values and groups.
+#[gpu_struct]
+#[derive(Clone, Copy)]
+struct Size {
     batch: u32,
+    vectors: u32,
     k: u32,
     groups: u32,
-) {
-    grid_dependency_launch();
-    grid_dependency_wait();
+}
+
+/// A warp 32 values of a vector.
+#[gpu_fn]
+fn quantize<T: Float>(x: &[T], words: &mut [u32], size: Size) {
+    let Size { batch, vectors, k, groups } = size;
     let at = block_idx_x() * 8 + thread_idx_x() / 32;
     let first = block_idx_y() * (groups * batch * 11);
     if at < groups * batch {
@@ -59,6 +62,34 @@ pub(super) fn quantize_kernel<T: Float>(
             words[meta + groups * batch * 2] = (scale * other as f32).to_bits();
         }
     }
+}
+
+/// [`quantize`] that begins while the kernel before it ends.
+#[gpu_kernel(block_size = 256, arch = "sm_90", instances(T = [f16, bf16, f32]))]
+pub(super) fn quantize_kernel<T: Float>(
+    x: &[T],
+    words: &mut [u32],
+    vectors: u32,
+    batch: u32,
+    k: u32,
+    groups: u32,
+) {
+    grid_dependency_launch();
+    grid_dependency_wait();
+    quantize::<T>(x, words, Size { batch, vectors, k, groups });
+}
+
+/// [`quantize`] for any machine.
+#[gpu_kernel(block_size = 256, instances(T = [f16, bf16, f32]))]
+pub(super) fn quantize_alone_kernel<T: Float>(
+    x: &[T],
+    words: &mut [u32],
+    vectors: u32,
+    batch: u32,
+    k: u32,
+    groups: u32,
+) {
+    quantize::<T>(x, words, Size { batch, vectors, k, groups });
 }
 
 /// Vectors quantised for [`gemv`](super::gemv()) and its like.
@@ -150,11 +181,17 @@ macro_rules! types {
                 let blocks = (groups * to.batch).div_ceil(8);
                 let runs = if to.are_apart() { to.vectors } else { 1 };
                 let config = LaunchConfig::new([blocks, runs, 1]);
-                let config = config.with_programmatic_dependent_launch();
                 let (vectors, batch, k) = (to.vectors.min(to.batch), to.batch, to.k);
-                quantize_kernel::launch_on::<$name>(
-                    stream, config, x, &mut to.words, vectors, batch, k, groups,
-                )?;
+                if super::has_mma(stream)? {
+                    let config = config.with_programmatic_dependent_launch();
+                    quantize_kernel::launch_on::<$name>(
+                        stream, config, x, &mut to.words, vectors, batch, k, groups,
+                    )?;
+                } else {
+                    quantize_alone_kernel::launch_on::<$name>(
+                        stream, config, x, &mut to.words, vectors, batch, k, groups,
+                    )?;
+                }
                 Ok(())
             }
         }

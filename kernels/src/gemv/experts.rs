@@ -3,7 +3,7 @@
 use firesteel::prelude::*;
 
 use super::launch::{Variant, launch};
-use super::{Activations, QuantMatrix, check_pairs};
+use super::{Activations, Groups, QuantMatrix, check_groups};
 use crate::shape::{self, Error, Result};
 
 /// `y [vectors, top_k, n]`: each vector times the `top_k` experts that `experts [vectors, top_k]`
@@ -23,7 +23,7 @@ pub fn gemv_experts(
     experts: &GpuBuffer<u32>,
     top_k: usize,
 ) -> Result<()> {
-    check_pairs("gemv_experts", w, false)?;
+    check_groups("gemv_experts", w, Groups::Rows)?;
     indexed("gemv_experts", stream, y, (x, w), (experts, top_k))
 }
 
@@ -40,7 +40,7 @@ pub fn gemv_experts_silu_mul(
     experts: &GpuBuffer<u32>,
     top_k: usize,
 ) -> Result<()> {
-    check_pairs("gemv_experts_silu_mul", w, true)?;
+    check_groups("gemv_experts_silu_mul", w, Groups::Pairs)?;
     indexed("gemv_experts_silu_mul", stream, y, (x, w), (experts, top_k))
 }
 

@@ -2,13 +2,16 @@
 //! 1 to 8 vectors, which is what a language model does for each token that it writes.
 //!
 //! Weights are repacked once ([`QuantMatrix::repack`]) from ggml's blocks into panels of 16 rows by
-//! 256 columns, which the tensor cores read without a detour; vectors are quantised to 8 bits as
+//! 256 columns, which the tensor cores read without a detour (before sm_90, `dp4a` does); vectors
+//! are quantised to 8 bits as
 //! ggml's Q8_1 ([`quantize_activations`]). Integers of a group of weights with a common scale are
 //! multiplied and summed exactly; the scaling and all further sums are `f32`, in a fixed order, so
 //! that a result is the same in every run.
 
 mod activations;
+mod dp4a;
 mod experts;
+mod formats;
 mod kernel;
 mod launch;
 mod panel;
@@ -34,23 +37,42 @@ pub struct QuantMatrix {
     /// Rows; with pairs, those of gate, and as many are those of up.
     n: u32,
     k: u32,
-    /// A group of 16 rows is 8 of gate, then the same 8 of up.
-    pairs: bool,
+    groups: Groups,
     /// Experts that the rows are those of.
     experts: u32,
 }
 
-/// Words of a format's panel: as many as its blocks have.
+/// How the rows of the product lie in groups of 16 rows of weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Groups {
+    /// Each is one.
+    Rows,
+    /// A group is 8 of gate, then the same 8 of up.
+    Pairs,
+}
+
+impl Groups {
+    /// Rows of the product that a group makes.
+    const fn rows(self) -> u32 {
+        match self {
+            Self::Rows => 16,
+            Self::Pairs => 8,
+        }
+    }
+}
+
+/// Words of a format's panel.
 const fn panel_words(format: Format) -> usize {
-    format.block_bytes() * (4096 / format.block_len()) / 4
+    let [low, high, scales] = formats::LAYOUTS[repack::layout(format)];
+    ((low + high) * 128 + formats::SCALES[scales as usize]) as usize
 }
 
 impl QuantMatrix {
     /// Repacks `n` rows of `k` weights from ggml's blocks.
     ///
     /// # Errors
-    /// If `k` is not a multiple of the block's weights, `blocks` has another length, or the format
-    /// is one of activations; and those of the device.
+    /// If `k` is not a multiple of the block's weights, or `blocks` has another length; and those of
+    /// the device.
     pub fn repack(
         stream: &Stream,
         format: Format,
@@ -82,13 +104,20 @@ impl QuantMatrix {
                 return Err(Error::Rows { what: "a part of a matrix", multiple: 16, got: rows });
             }
         }
-        let matrix = Self::alloc(stream, format, (n, k), false)?;
+        let matrix = Self::alloc(stream, format, (n, k), Groups::Rows)?;
         let mut first = 0;
         for &(blocks, rows) in parts {
             let len = rows.div_ceil(16) * k.div_ceil(256) * panel_words(format);
             // SAFETY: The panels of these rows are within those of all, which nothing else uses.
             let mut words = unsafe { product::part::<u32, u32>(&matrix.words, first, len)? };
-            repack_into(stream, format, blocks, &mut words, (rows as u32, matrix.k), false)?;
+            repack::repack(
+                stream,
+                format,
+                blocks,
+                &mut words,
+                (rows as u32, matrix.k),
+                Groups::Rows,
+            )?;
             first += len;
         }
         Ok(matrix)
@@ -108,7 +137,7 @@ impl QuantMatrix {
     ) -> Result<Self> {
         check_blocks("gate", format, gate, (n, k))?;
         check_blocks("up", format, up, (n, k))?;
-        let mut matrix = Self::alloc(stream, format, (n, k), true)?;
+        let mut matrix = Self::alloc(stream, format, (n, k), Groups::Pairs)?;
         let both = stream.alloc_uninit::<u8>(gate.len() * 2)?;
         for (half, from) in [gate, up].into_iter().enumerate() {
             // SAFETY: The bytes are half of those of `both`, which nothing else uses meanwhile.
@@ -116,7 +145,7 @@ impl QuantMatrix {
             to.copy_from_buffer_on(stream, from)?;
         }
         let size = (matrix.n, matrix.k);
-        repack_into(stream, format, &both, &mut matrix.words, size, true)?;
+        repack::repack(stream, format, &both, &mut matrix.words, size, Groups::Pairs)?;
         Ok(matrix)
     }
 
@@ -125,7 +154,7 @@ impl QuantMatrix {
     /// # Errors
     /// [`Error::Experts`] if the rows of one are no multiple of 16, or of 8 if they are pairs.
     pub fn of_experts(mut self, experts: usize) -> Result<Self> {
-        let (rows, multiple) = (self.n as usize, self.rows_of_group() as usize);
+        let (rows, multiple) = (self.n as usize, self.groups.rows() as usize);
         let whole =
             experts.checked_mul(multiple).is_some_and(|it| it != 0 && rows.is_multiple_of(it));
         if !whole {
@@ -136,18 +165,17 @@ impl QuantMatrix {
     }
 
     /// A matrix whose panels are not yet written.
-    fn alloc(stream: &Stream, format: Format, (n, k): (usize, usize), pairs: bool) -> Result<Self> {
+    fn alloc(
+        stream: &Stream,
+        format: Format,
+        (n, k): (usize, usize),
+        groups: Groups,
+    ) -> Result<Self> {
         shape::count("rows", n * 2)?;
-        let groups = n.div_ceil(if pairs { 8 } else { 16 });
-        let words = groups * k.div_ceil(256) * panel_words(format);
+        let words = n.div_ceil(groups.rows() as usize) * k.div_ceil(256) * panel_words(format);
         shape::count("words of the panels", words)?;
         let words = stream.alloc_uninit(words)?;
-        Ok(Self { words, format, n: n as u32, k: k as u32, pairs, experts: 1 })
-    }
-
-    /// Rows of the product that a group of 16 rows of weights makes.
-    fn rows_of_group(&self) -> u32 {
-        if self.pairs { 8 } else { 16 }
+        Ok(Self { words, format, n: n as u32, k: k as u32, groups, experts: 1 })
     }
 
     /// The format of the weights.
@@ -180,35 +208,7 @@ fn check_blocks(
     if n == 0 || k == 0 || !k.is_multiple_of(len) {
         return Err(Error::Blocks { n, k, len, format });
     }
-    if matches!(format, Format::Q8_1 | Format::Q8K) {
-        return Err(Error::Weights { format });
-    }
     shape::eq(what, n * k / len * format.block_bytes(), blocks.len())
-}
-
-/// Writes the panels of blocks, of which there are enough.
-fn repack_into(
-    stream: &Stream,
-    format: Format,
-    blocks: &GpuBuffer<u8>,
-    words: &mut GpuBuffer<u32>,
-    size: (u32, u32),
-    pairs: bool,
-) -> Result<()> {
-    let repack = match format {
-        Format::Q4_0 => repack::q4_0,
-        Format::Q4_1 => repack::q4_1,
-        Format::Q5_0 => repack::q5_0,
-        Format::Q5_1 => repack::q5_1,
-        Format::Q8_0 => repack::q8_0,
-        Format::Q2K => repack::q2_k,
-        Format::Q3K => repack::q3_k,
-        Format::Q4K => repack::q4_k,
-        Format::Q5K => repack::q5_k,
-        Format::Q6K => repack::q6_k,
-        Format::Q8_1 | Format::Q8K => return Err(Error::Weights { format }),
-    };
-    repack(stream, blocks, words, size, pairs)
 }
 
 /// What [`gemv_with`] does with the sums besides writing them.
@@ -243,8 +243,7 @@ impl<'a> Epilogue<'a> {
 /// `y [vectors, n] = x [vectors, k] w [n, k]ᵀ`.
 ///
 /// # Errors
-/// If lengths do not fit, the matrix is one of pairs, or the device is older than sm_90; and those
-/// of the device.
+/// If lengths do not fit, or the matrix is one of pairs; and those of the device.
 pub fn gemv(
     stream: &Stream,
     y: &mut GpuBuffer<f32>,
@@ -265,7 +264,7 @@ pub fn gemv_with(
     w: &QuantMatrix,
     epilogue: Epilogue<'_>,
 ) -> Result<()> {
-    check("gemv", y, x, w, false)?;
+    check("gemv", y, x, w, Groups::Rows)?;
     if let Some(bias) = epilogue.bias {
         shape::eq("bias", w.n as usize, bias.len())?;
     }
@@ -283,7 +282,7 @@ pub fn gemv_silu_mul(
     x: &Activations,
     w: &QuantMatrix,
 ) -> Result<()> {
-    check("gemv_silu_mul", y, x, w, true)?;
+    check("gemv_silu_mul", y, x, w, Groups::Pairs)?;
     launch::launch(stream, y, x, w, Variant::default())
 }
 
@@ -293,9 +292,9 @@ fn check(
     y: &GpuBuffer<f32>,
     x: &Activations,
     w: &QuantMatrix,
-    pairs: bool,
+    groups: Groups,
 ) -> Result<()> {
-    check_pairs(what, w, pairs)?;
+    check_groups(what, w, groups)?;
     if x.vectors > x.batch {
         let why = "its vectors lie apart";
         return Err(Error::Layout { what, why, help: "make them with `Activations::new`" });
@@ -305,22 +304,37 @@ fn check(
 }
 
 /// The matrix is one of pairs if it is to be.
-fn check_pairs(what: &'static str, w: &QuantMatrix, pairs: bool) -> Result<()> {
-    if w.pairs == pairs {
+fn check_groups(what: &'static str, w: &QuantMatrix, groups: Groups) -> Result<()> {
+    if w.groups == groups {
         return Ok(());
     }
-    let (why, help) = if pairs {
-        ("its rows are no pairs of gate and up", "make it with `QuantMatrix::repack_pair`")
-    } else {
-        ("its rows are pairs of gate and up", "repack the two on their own, or take `silu_mul`")
+    let (why, help) = match groups {
+        Groups::Pairs => {
+            ("its rows are no pairs of gate and up", "make it with `QuantMatrix::repack_pair`")
+        }
+        Groups::Rows => {
+            ("its rows are pairs of gate and up", "repack the two on their own, or take `silu_mul`")
+        }
     };
     Err(Error::Layout { what, why, help })
+}
+
+/// [`check_groups`] for whole matrices.
+fn check_pairs(what: &'static str, w: &QuantMatrix, pairs: bool) -> Result<()> {
+    check_groups(what, w, if pairs { Groups::Pairs } else { Groups::Rows })
+}
+
+/// Whether the device multiplies on its tensor cores and begins kernels early.
+fn has_mma(stream: &Stream) -> Result<bool> {
+    Ok(stream.device().info()?.compute_capability.0 >= 9)
 }
 
 /// The PTX of every instance of every kernel of this module.
 pub fn ptx() -> impl Iterator<Item = &'static str> {
     let instances = kernel::gemv_kernel::INSTANCES.iter();
     let instances = instances.chain(activations::quantize_kernel::INSTANCES.iter());
+    let instances = instances.chain(activations::quantize_alone_kernel::INSTANCES.iter());
     let instances = instances.chain(unpack::unpack_kernel::INSTANCES.iter());
+    let instances = instances.chain(dp4a::dp4a_kernel::INSTANCES.iter());
     instances.map(|it| it.ptx()).chain(repack::PTX.iter().copied())
 }

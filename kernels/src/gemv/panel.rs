@@ -14,27 +14,11 @@
 
 use firesteel::prelude::*;
 
-// The numbers of ggml's types.
+use super::formats::{D, D6, D8, DM, DM4, DM6, LAYOUTS, MINIMA, WIDE};
+
+/// Any group, for [`scale`].
 #[gpu_const]
-pub(crate) const Q4_0: u32 = 2;
-#[gpu_const]
-pub(crate) const Q4_1: u32 = 3;
-#[gpu_const]
-pub(crate) const Q5_0: u32 = 6;
-#[gpu_const]
-pub(crate) const Q5_1: u32 = 7;
-#[gpu_const]
-pub(crate) const Q8_0: u32 = 8;
-#[gpu_const]
-pub(crate) const Q2_K: u32 = 10;
-#[gpu_const]
-pub(crate) const Q3_K: u32 = 11;
-#[gpu_const]
-pub(crate) const Q4_K: u32 = 12;
-#[gpu_const]
-pub(crate) const Q5_K: u32 = 13;
-#[gpu_const]
-pub(crate) const Q6_K: u32 = 14;
+pub(super) const ANY: u32 = 2;
 
 /// The bits of one plane in a word of four codes: those of step `i`, moved up by `up`.
 #[gpu_fn]
@@ -44,8 +28,9 @@ fn bits<const BITS: u32>(word: u32, i: u32, up: u32) -> u32 {
     if down >= up { (word >> (down - up)) & mask } else { (word << (up - down)) & mask }
 }
 
-/// A register of a left fragment. Codes of formats without minima become signed numbers, `2^UP`
-/// times what they stand for; the others stay as they are.
+/// A register of a left fragment. Codes of formats without minima, which lie in panels with their
+/// highest bit inverted, become signed numbers, `2^UP` times what they stand for; the others stay as
+/// they are.
 #[gpu_fn]
 pub(super) fn codes<const LOW: u32, const HIGH: u32, const SIGNED: bool>(
     (low, i): (u32, u32),
@@ -61,7 +46,7 @@ pub(super) fn codes<const LOW: u32, const HIGH: u32, const SIGNED: bool>(
             let high: u32 = bits::<HIGH>(high, j, UP + LOW);
             codes |= high;
         }
-        if SIGNED { codes ^ 0x8080_8080 } else { codes }
+        codes
     }
 }
 
@@ -89,27 +74,29 @@ pub(super) fn header<const FORMAT: u32, const ALL: bool>(
     at: u32,
     row: u32,
 ) -> [u32; 8] {
-    if FORMAT == Q4_K || FORMAT == Q5_K {
+    const SCALES: u32 = LAYOUTS[FORMAT as usize][2];
+    if SCALES == DM6 {
         let all = load_vec4(words, at + row * 4);
         // As ggml packs them: 6 bits of the first four, and of the others 4 and 2.
         let scales = all.w & 0x0f0f_0f0f | all.y >> 2 & 0x3030_3030;
         let minima = all.w >> 4 & 0x0f0f_0f0f | all.z >> 2 & 0x3030_3030;
         [all.x, all.y & 0x3f3f_3f3f, scales, all.z & 0x3f3f_3f3f, minima, 0, 0, 0]
-    } else if FORMAT == Q6_K {
+    } else if SCALES == D8 {
         let all = load_vec4(words, at + row * 4);
-        let flip = 0x8080_8080;
         let d = half(words, at + 64, row);
-        [all.x ^ flip, all.y ^ flip, all.z ^ flip, all.w ^ flip, d.to_bits(), 0, 0, 0]
-    } else if FORMAT == Q3_K {
+        [all.x, all.y, all.z, all.w, d.to_bits(), 0, 0, 0]
+    } else if SCALES == D6 {
         let of_row = at + row * 3;
         let d = half(words, at + 48, row);
         [words[of_row], words[of_row + 1], words[of_row + 2], 0, d.to_bits(), 0, 0, 0]
-    } else if FORMAT == Q2_K {
+    } else if SCALES == DM4 {
         let all = load_vec4(words, at + row * 4);
         [all.x, all.y, all.z, all.w, words[at + 64 + row], 0, 0, 0]
+    } else if SCALES == WIDE {
+        [words[at + row], 0, 0, 0, 0, 0, 0, 0]
     } else if !ALL {
         [0; 8]
-    } else if FORMAT == Q4_1 || FORMAT == Q5_1 {
+    } else if SCALES == DM {
         let (a, b) = (load_vec4(words, at + row * 8), load_vec4(words, at + row * 8 + 4));
         [a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w]
     } else {
@@ -118,95 +105,109 @@ pub(super) fn header<const FORMAT: u32, const ALL: bool>(
     }
 }
 
-/// `d` times byte `j` of four less `less`. The byte becomes the last bits of 2^23 as a float, whose
-/// product with `d`, a number of 11 bits, is exact.
+/// `d` times a byte less `less`. The byte is the last of `bits`, those of 2^15 plus the byte as a
+/// float, whose product with `d`, a number of 11 bits, is exact.
 #[gpu_fn]
-fn times_byte(d: f32, four: u32, j: u32, less: f32) -> f32 {
-    let byte = f32::from_bits(prmt(four, 0x4b00_0000, 0x7440 | j));
-    if less == 0.0 { d.mul_add(byte, -d * 8_388_608.0) } else { d * (byte - (8_388_608.0 + less)) }
+fn times(d: f32, bits: u32, less: f32) -> f32 {
+    d.mul_add(f32::from_bits(bits), -d * (32_768.0 + less))
 }
 
-/// The scale of a row's group `j`, and what is to be subtracted for each weight of it; scales are
-/// those of what [`codes`] gives, times [`unit`]. `at` is the first word of the panel's scales.
+/// [`times`] byte `j` of four.
+#[gpu_fn]
+fn times_byte(d: f32, four: u32, j: u32, less: f32) -> f32 {
+    times(d, prmt(four, 0x4700_0000, 0x7404 | j << 4), less)
+}
+
+/// [`times`] the 8 last bits of a word, the others of which are zero.
+#[gpu_fn]
+fn times_bits(d: f32, bits: u32, less: f32) -> f32 {
+    times(d, bits << 8 | 0x4700_0000, less)
+}
+
+/// The scale of a row's group `j + e`, and what is to be subtracted for each weight of it; scales
+/// are those of what [`codes`] gives, times [`unit`]. `at` is the first word of the panel's scales.
 /// `from` is the first of the groups of which `j` may be one, at most 8 from a multiple of their
 /// number on: known when the kernel is compiled, as `j` need not be unless `ALL` are asked for.
+/// `e` is [`ANY`], or for two in turn, the first of which is an even `j`, 0 and then 1: most of their
+/// work is the same.
 ///
-/// | formats | layout, `r` a row of 16 |
+/// | scales | layout, `r` a row of 16 |
 /// | --- | --- |
-/// | Q4_0, Q5_0, Q8_0 | `d[r][8]`, f16 |
-/// | Q4_1, Q5_1 | `(d, m)[r][8]`, f16 |
-/// | Q4_K, Q5_K | for each row `d`, `dmin`, then ggml's 12 bytes of scales and minima |
-/// | Q3_K | for each row the low 4 bits of 16 scales, their 2 high bits; then `d[r]` |
-/// | Q2_K | for each row 16 bytes of scale and minimum, 4 bits each; then `(d, dmin)[r]` |
-/// | Q6_K | `scale[r][16]`, i8; then `d[r]` |
+/// | [`D`] | `d[r][8]`, f16 |
+/// | [`DM`] | `(d, m)[r][8]`, f16 |
+/// | [`DM6`] | for each row `d`, `dmin`, then ggml's 12 bytes of scales and minima |
+/// | [`D6`] | for each row the low 4 bits of 16 scales, their 2 high bits; then `d[r]` |
+/// | [`DM4`] | for each row 16 bytes of scale and minimum, 4 bits each; then `(d, dmin)[r]` |
+/// | [`D8`] | `scale[r][16]` plus 128, u8; then `d[r]` |
+/// | [`WIDE`] | `d[r]`, f32 |
 #[gpu_fn]
 pub(super) fn scale<const FORMAT: u32, const ALL: bool>(
     words: &[u32],
     at: u32,
     header: [u32; 8],
     row: u32,
-    from: u32,
-    j: u32,
+    (from, j, e): (u32, u32, u32),
 ) -> (f32, f32) {
-    if FORMAT == Q4_0 || FORMAT == Q5_0 || FORMAT == Q8_0 {
+    const SCALES: u32 = LAYOUTS[FORMAT as usize][2];
+    let next = if e == 1 { 1 } else { 0u32 };
+    // Four or eight of the row's groups; `from` tells which, or of two in turn `j`.
+    let of_first_four = if e == ANY { from % 8 < 4 } else { j % 8 < 4 };
+    if SCALES == D {
         let word = if ALL { header[from / 2] } else { words[at + row * 4 + j / 2] };
-        (low_half(word >> (j % 2 * 16)), 0.0)
-    } else if FORMAT == Q4_1 || FORMAT == Q5_1 {
-        let word = if ALL { header[from] } else { words[at + row * 8 + j] };
+        let word = if e == ANY { word >> (j % 2 * 16) } else { word };
+        (if e == 1 { high_half(word) } else { low_half(word) }, 0.0)
+    } else if SCALES == DM {
+        let word = if ALL { header[from] } else { words[at + row * 8 + j + next] };
         (low_half(word), -high_half(word))
-    } else if FORMAT == Q4_K || FORMAT == Q5_K {
-        let (scales, minima) = if j < 4 { (header[1], header[3]) } else { (header[2], header[4]) };
+    } else if SCALES == DM6 {
+        let (scales, minima) =
+            if of_first_four { (header[1], header[3]) } else { (header[2], header[4]) };
         (
-            times_byte(low_half(header[0]), scales, j % 4, 0.0),
-            times_byte(high_half(header[0]), minima, j % 4, 0.0),
+            times_byte(low_half(header[0]), scales, j % 4 + next, 0.0),
+            times_byte(high_half(header[0]), minima, j % 4 + next, 0.0),
         )
-    } else if FORMAT == Q6_K {
-        let four = if j % 8 < 4 { header[from / 8 * 2] } else { header[from / 8 * 2 + 1] };
-        (times_byte(f32::from_bits(header[4]), four, j % 4, 128.0), 0.0)
-    } else if FORMAT == Q3_K {
-        let low = header[from / 8] >> (j % 8 * 4) & 15;
-        let high = header[2] >> (j * 2) & 3;
-        let scale = (low | high << 4) as i32 - 32;
-        (f32::from_bits(header[4]) * scale as f32, 0.0)
+    } else if SCALES == D8 {
+        let four = if of_first_four { header[from / 8 * 2] } else { header[from / 8 * 2 + 1] };
+        (times_byte(f32::from_bits(header[4]), four, j % 4 + next, 128.0), 0.0)
+    } else if SCALES == WIDE {
+        (f32::from_bits(header[0]), 0.0)
+    } else if SCALES == D6 {
+        let low = header[from / 8] >> (j % 8 * 4 + next * 4) & 15;
+        let high = header[2] >> (j * 2 + next * 2) & 3;
+        (times_bits(f32::from_bits(header[4]), low | high << 4, 32.0), 0.0)
     } else {
-        let four = if j % 8 < 4 { header[from / 8 * 2] } else { header[from / 8 * 2 + 1] };
-        let both = four >> (j % 4 * 8) & 255;
-        (low_half(header[4]) * (both & 15) as f32, high_half(header[4]) * (both >> 4) as f32)
+        let four = if of_first_four { header[from / 8 * 2] } else { header[from / 8 * 2 + 1] };
+        let both = four >> (j % 4 * 8 + next * 8) & 255;
+        (
+            times_bits(low_half(header[4]), both & 15, 0.0),
+            times_bits(high_half(header[4]), both >> 4, 0.0),
+        )
     }
 }
 
 /// What a sum of products of [`codes`] and [`scale`] is multiplied by.
 #[gpu_fn]
 pub(super) fn unit<const FORMAT: u32>() -> f32 {
-    if FORMAT == Q4_0 {
-        0.0625
-    } else if FORMAT == Q5_0 {
-        0.125
-    } else if FORMAT == Q6_K {
-        0.25
-    } else if FORMAT == Q3_K {
-        0.03125
-    } else {
-        1.0
-    }
+    const BITS: u32 = LAYOUTS[FORMAT as usize][0] + LAYOUTS[FORMAT as usize][1];
+    if MINIMA[LAYOUTS[FORMAT as usize][2] as usize] { 1.0 } else { 1.0 / (1 << (8 - BITS)) as f32 }
 }
 
-/// Word `i` of the scales of [`Q4_0`], [`Q5_0`] and [`Q8_0`].
+/// Word `i` of the scales that lie as [`D`].
 #[gpu_fn]
 pub(super) fn d_word(i: u32, d: impl Fn(u32, u32) -> u32) -> u32 {
     let (row, j) = (i / 4, i % 4 * 2);
     d(row, j) | d(row, j + 1) << 16
 }
 
-/// Word `i` of the scales of [`Q4_1`] and [`Q5_1`].
+/// Word `i` of the scales that lie as [`DM`].
 #[gpu_fn]
 pub(super) fn dm_word(i: u32, d: impl Fn(u32, u32) -> u32, m: impl Fn(u32, u32) -> u32) -> u32 {
     d(i / 8, i % 8) | m(i / 8, i % 8) << 16
 }
 
-/// Word `i` of the scales of [`Q4_K`] and [`Q5_K`].
+/// Word `i` of the scales that lie as [`DM6`].
 #[gpu_fn]
-pub(super) fn k4_word(
+pub(super) fn dm6_word(
     i: u32,
     d: impl Fn(u32) -> u32,
     dmin: impl Fn(u32) -> u32,
@@ -233,9 +234,9 @@ pub(super) fn k4_word(
     word
 }
 
-/// Word `i` of the scales of [`Q6_K`].
+/// Word `i` of the scales that lie as [`D8`]; they are 0 to 255.
 #[gpu_fn]
-pub(super) fn q6_word(i: u32, d: impl Fn(u32) -> u32, scale: impl Fn(u32, u32) -> u32) -> u32 {
+pub(super) fn d8_word(i: u32, d: impl Fn(u32) -> u32, scale: impl Fn(u32, u32) -> u32) -> u32 {
     let mut word = 0u32;
     if i < 64 {
         #[no_unroll]
@@ -248,9 +249,9 @@ pub(super) fn q6_word(i: u32, d: impl Fn(u32) -> u32, scale: impl Fn(u32, u32) -
     word
 }
 
-/// Word `i` of the scales of [`Q3_K`]; scales are 0 to 63.
+/// Word `i` of the scales that lie as [`D6`]; they are 0 to 63.
 #[gpu_fn]
-pub(super) fn q3_word(i: u32, d: impl Fn(u32) -> u32, scale: impl Fn(u32, u32) -> u32) -> u32 {
+pub(super) fn d6_word(i: u32, d: impl Fn(u32) -> u32, scale: impl Fn(u32, u32) -> u32) -> u32 {
     let mut word = 0u32;
     if i >= 48 {
         word = d((i - 48) * 2) | d((i - 48) * 2 + 1) << 16;
@@ -268,9 +269,9 @@ pub(super) fn q3_word(i: u32, d: impl Fn(u32) -> u32, scale: impl Fn(u32, u32) -
     word
 }
 
-/// Word `i` of the scales of [`Q2_K`]; `scale` gives the byte of a scale and a minimum.
+/// Word `i` of the scales that lie as [`DM4`]; `scale` gives the byte of a scale and a minimum.
 #[gpu_fn]
-pub(super) fn q2_word(
+pub(super) fn dm4_word(
     i: u32,
     d: impl Fn(u32) -> u32,
     dmin: impl Fn(u32) -> u32,

@@ -2,10 +2,12 @@
 
 use firesteel::prelude::*;
 
-use super::panel::{d_word, dm_word, k4_word, q2_word, q3_word, q6_word};
+use super::Groups;
+use super::formats::{self, LAYOUTS, formats};
+use super::panel::{d_word, d6_word, d8_word, dm_word, dm4_word, dm6_word};
 use crate::quant::{
     BlockQ2K, BlockQ3K, BlockQ4_0, BlockQ4_1, BlockQ4K, BlockQ5_0, BlockQ5_1, BlockQ5K, BlockQ6K,
-    BlockQ8_0,
+    BlockQ8_0, BlockQ8_1, BlockQ8K, Format,
 };
 use crate::shape::Result;
 
@@ -60,144 +62,177 @@ fn plane_word<const BITS: u32, const FROM: u32, const SHORT: bool>(
     word
 }
 
-/// The kernel of a format. The last argument is word `i` of a panel's scales.
-macro_rules! format {
+/// A format's module: its kernel, and how it is launched.
+macro_rules! module {
     (
-        $kernel:ident, $host:ident, $block:ident, ($low:literal, $high:literal), $short:literal,
-        $scales:literal, |$blocks:ident, $place:ident, $i:ident| $word:expr
+        $number:literal, $name:ident, $block:ident,
+        |$blocks:ident, $place:ident, $i:ident| $word:expr
     ) => {
-        #[gpu_kernel(block_size = 128, unchecked)]
-        fn $kernel(
-            $blocks: &[$block],
-            words: &mut [u32],
-            n: u32,
-            k: u32,
-            panels: u32,
-            count: u32,
-            pairs: u32,
-        ) {
-            // Numbers with a sign come as they are, in two's complement.
-            const FLIP: u32 = if $low == 8 { 128 } else { 0 };
-            let panel = block_idx_x() * 4 + thread_idx_x() / 32;
-            if panel < count {
-                let lane = thread_idx_x() % 32;
-                let (group, first_column) = (panel / panels, panel % panels * 256);
-                let (rows, last) = if pairs != 0 {
-                    ([group * 8, n + group * 8], [n - 1, n * 2 - 1])
+        mod $name {
+            use super::*;
+
+            #[gpu_kernel(block_size = 128, unchecked)]
+            pub(super) fn repack_kernel(
+                $blocks: &[$block],
+                words: &mut [u32],
+                n: u32,
+                k: u32,
+                panels: u32,
+                count: u32,
+                pairs: u32,
+            ) {
+                const LOW: u32 = LAYOUTS[$number][0];
+                const HIGH: u32 = LAYOUTS[$number][1];
+                const SCALES: u32 = formats::SCALES[LAYOUTS[$number][2] as usize];
+                const SHORT: bool = formats::SHORT[LAYOUTS[$number][2] as usize];
+                // The highest bit of numbers around zero, so that they are in two's complement.
+                const FLIP: u32 = if formats::MINIMA[LAYOUTS[$number][2] as usize] {
+                    0
                 } else {
-                    ([group * 16, group * 16 + 8], [n - 1; 2])
+                    1 << (LOW + HIGH - 1)
                 };
-                let $place = Place { rows, first_column, last, k, len: $block::LEN };
-                let to = panel * (($low + $high) * 128 + $scales);
-                #[no_unroll]
-                for at in 0..$low * 4u32 {
-                    words[to + at / 4 * 128 + lane * 4 + at % 4] =
-                        plane_word::<$low, 0, $short>(at / 4, at % 4, |row, column| {
-                            $blocks[$place.at(row, column)].code(column % $block::LEN) ^ FLIP
-                        });
-                }
-                if $high != 0 {
+                let panel = block_idx_x() * 4 + thread_idx_x() / 32;
+                if panel < count {
+                    let lane = thread_idx_x() % 32;
+                    let (group, first_column) = (panel / panels, panel % panels * 256);
+                    let (rows, last) = if pairs != 0 {
+                        ([group * 8, n + group * 8], [n - 1, n * 2 - 1])
+                    } else {
+                        ([group * 16, group * 16 + 8], [n - 1; 2])
+                    };
+                    let $place = Place { rows, first_column, last, k, len: $block::LEN };
+                    let to = panel * ((LOW + HIGH) * 128 + SCALES);
                     #[no_unroll]
-                    for at in 0..$high * 4u32 {
-                        const BITS: u32 = if $high == 0 { 1 } else { $high };
-                        words[to + ($low + at / 4) * 128 + lane * 4 + at % 4] =
-                            plane_word::<BITS, $low, $short>(at / 4, at % 4, |row, column| {
-                                $blocks[$place.at(row, column)].code(column % $block::LEN)
+                    for at in 0..LOW * 4 {
+                        words[to + at / 4 * 128 + lane * 4 + at % 4] =
+                            plane_word::<LOW, 0, SHORT>(at / 4, at % 4, |row, column| {
+                                $blocks[$place.at(row, column)].code(column % $block::LEN) ^ FLIP
                             });
                     }
-                }
-                let mut $i = lane;
-                while $i < $scales {
-                    words[to + ($low + $high) * 128 + $i] = $word;
-                    $i += 32;
+                    if HIGH != 0 {
+                        #[no_unroll]
+                        for at in 0..HIGH * 4 {
+                            const BITS: u32 = if HIGH == 0 { 1 } else { HIGH };
+                            words[to + (LOW + at / 4) * 128 + lane * 4 + at % 4] =
+                                plane_word::<BITS, LOW, SHORT>(at / 4, at % 4, |row, column| {
+                                    $blocks[$place.at(row, column)].code(column % $block::LEN)
+                                        ^ FLIP
+                                });
+                        }
+                    }
+                    let mut $i = lane;
+                    while $i < SCALES {
+                        words[to + (LOW + HIGH) * 128 + $i] = $word;
+                        $i += 32;
+                    }
                 }
             }
-        }
 
-        pub(super) fn $host(
-            stream: &Stream,
-            blocks: &GpuBuffer<u8>,
-            words: &mut GpuBuffer<u32>,
-            (n, k): (u32, u32),
-            pairs: bool,
-        ) -> Result<()> {
-            let panels = k.div_ceil(256);
-            let count = n.div_ceil(if pairs { 8 } else { 16 }) * panels;
-            let config = LaunchConfig::new([count.div_ceil(4), 1, 1]);
-            let len = blocks.len() / size_of::<$block>();
-            // SAFETY: The bytes are `len` blocks, which have no invalid values, and begin at an
-            // address of the allocator; the buffer is not written while this one is used. There
-            // are blocks for every row, and room for every panel.
-            unsafe {
-                let blocks = GpuBuffer::from_raw(stream.device(), blocks.address(), len)?;
-                let pairs = u32::from(pairs);
-                $kernel::launch_on(stream, config, &blocks, words, n, k, panels, count, pairs)?;
+            pub(super) fn launch(
+                stream: &Stream,
+                blocks: &GpuBuffer<u8>,
+                words: &mut GpuBuffer<u32>,
+                (n, k): (u32, u32),
+                groups: Groups,
+            ) -> Result<()> {
+                let panels = k.div_ceil(256);
+                let count = n.div_ceil(groups.rows()) * panels;
+                let config = LaunchConfig::new([count.div_ceil(4), 1, 1]);
+                let len = blocks.len() / size_of::<$block>();
+                let pairs = u32::from(groups == Groups::Pairs);
+                // SAFETY: The bytes are `len` blocks, which have no invalid values, and begin at
+                // an address of the allocator; the buffer is not written while this one is
+                // used. There are blocks for every row, and room for every panel.
+                unsafe {
+                    let blocks = GpuBuffer::from_raw(stream.device(), blocks.address(), len)?;
+                    repack_kernel::launch_on(
+                        stream, config, &blocks, words, n, k, panels, count, pairs,
+                    )?;
+                }
+                Ok(())
             }
-            Ok(())
         }
     };
 }
 
-format!(repack_q4_0, q4_0, BlockQ4_0, (4, 0), false, 64, |blocks, place, i| d_word(i, |row, j| {
-    blocks[place.at(row, j * 32)].d.to_bits() as u32
-}));
-format!(repack_q5_0, q5_0, BlockQ5_0, (4, 1), false, 64, |blocks, place, i| d_word(i, |row, j| {
-    blocks[place.at(row, j * 32)].d.to_bits() as u32
-}));
-format!(repack_q8_0, q8_0, BlockQ8_0, (8, 0), false, 64, |blocks, place, i| d_word(i, |row, j| {
-    blocks[place.at(row, j * 32)].d.to_bits() as u32
-}));
-format!(repack_q4_1, q4_1, BlockQ4_1, (4, 0), false, 128, |blocks, place, i| dm_word(
-    i,
-    |row, j| blocks[place.at(row, j * 32)].d.to_bits() as u32,
-    |row, j| blocks[place.at(row, j * 32)].m.to_bits() as u32,
-));
-format!(repack_q5_1, q5_1, BlockQ5_1, (4, 1), false, 128, |blocks, place, i| dm_word(
-    i,
-    |row, j| blocks[place.at(row, j * 32)].d.to_bits() as u32,
-    |row, j| blocks[place.at(row, j * 32)].m.to_bits() as u32,
-));
-format!(repack_q4_k, q4_k, BlockQ4K, (4, 0), false, 64, |blocks, place, i| k4_word(
-    i,
-    |row| blocks[place.at(row, 0)].d.to_bits() as u32,
-    |row| blocks[place.at(row, 0)].dmin.to_bits() as u32,
-    |row, j| blocks[place.at(row, 0)].scale(j),
-    |row, j| blocks[place.at(row, 0)].min(j),
-));
-format!(repack_q5_k, q5_k, BlockQ5K, (4, 1), false, 64, |blocks, place, i| k4_word(
-    i,
-    |row| blocks[place.at(row, 0)].d.to_bits() as u32,
-    |row| blocks[place.at(row, 0)].dmin.to_bits() as u32,
-    |row, j| blocks[place.at(row, 0)].scale(j),
-    |row, j| blocks[place.at(row, 0)].min(j),
-));
-format!(repack_q6_k, q6_k, BlockQ6K, (4, 2), true, 72, |blocks, place, i| q6_word(
-    i,
-    |row| blocks[place.at(row, 0)].d.to_bits() as u32,
-    |row, j| blocks[place.at(row, 0)].scales[j] as u32 & 255,
-));
-format!(repack_q3_k, q3_k, BlockQ3K, (2, 1), true, 56, |blocks, place, i| q3_word(
-    i,
-    |row| blocks[place.at(row, 0)].d.to_bits() as u32,
-    |row, j| (blocks[place.at(row, 0)].scale(j) + 32) as u32,
-));
-format!(repack_q2_k, q2_k, BlockQ2K, (2, 0), true, 80, |blocks, place, i| q2_word(
-    i,
-    |row| blocks[place.at(row, 0)].d.to_bits() as u32,
-    |row| blocks[place.at(row, 0)].dmin.to_bits() as u32,
-    |row, j| blocks[place.at(row, 0)].scales[j] as u32,
-));
+/// A format's module, by how its scales lie: the closure is word `i` of a panel's.
+macro_rules! way {
+    (d, $number:literal, $name:ident, $block:ident) => {
+        module!($number, $name, $block, |blocks, place, i| d_word(i, |row, j| blocks
+            [place.at(row, j * 32)]
+        .d
+        .to_bits() as u32));
+    };
+    (dm, $number:literal, $name:ident, $block:ident) => {
+        module!($number, $name, $block, |blocks, place, i| dm_word(
+            i,
+            |row, j| blocks[place.at(row, j * 32)].d.to_bits() as u32,
+            |row, j| blocks[place.at(row, j * 32)].m.to_bits() as u32,
+        ));
+    };
+    (dm6, $number:literal, $name:ident, $block:ident) => {
+        module!($number, $name, $block, |blocks, place, i| dm6_word(
+            i,
+            |row| blocks[place.at(row, 0)].d.to_bits() as u32,
+            |row| blocks[place.at(row, 0)].dmin.to_bits() as u32,
+            |row, j| blocks[place.at(row, 0)].scale(j),
+            |row, j| blocks[place.at(row, 0)].min(j),
+        ));
+    };
+    (d8, $number:literal, $name:ident, $block:ident) => {
+        module!($number, $name, $block, |blocks, place, i| d8_word(
+            i,
+            |row| blocks[place.at(row, 0)].d.to_bits() as u32,
+            |row, j| (blocks[place.at(row, 0)].scales[j] as i32 + 128) as u32,
+        ));
+    };
+    (d6, $number:literal, $name:ident, $block:ident) => {
+        module!($number, $name, $block, |blocks, place, i| d6_word(
+            i,
+            |row| blocks[place.at(row, 0)].d.to_bits() as u32,
+            |row, j| (blocks[place.at(row, 0)].scale(j) + 32) as u32,
+        ));
+    };
+    (dm4, $number:literal, $name:ident, $block:ident) => {
+        module!($number, $name, $block, |blocks, place, i| dm4_word(
+            i,
+            |row| blocks[place.at(row, 0)].d.to_bits() as u32,
+            |row| blocks[place.at(row, 0)].dmin.to_bits() as u32,
+            |row, j| blocks[place.at(row, 0)].scales[j] as u32,
+        ));
+    };
+    (wide, $number:literal, $name:ident, $block:ident) => {
+        module!($number, $name, $block, |blocks, place, i| blocks[place.at(i, 0)].d.to_bits());
+    };
+}
 
-/// The PTX of the kernels.
-pub(super) const PTX: &[&str] = &[
-    repack_q4_0::PTX,
-    repack_q4_1::PTX,
-    repack_q5_0::PTX,
-    repack_q5_1::PTX,
-    repack_q8_0::PTX,
-    repack_q2_k::PTX,
-    repack_q3_k::PTX,
-    repack_q4_k::PTX,
-    repack_q5_k::PTX,
-    repack_q6_k::PTX,
-];
+macro_rules! repack {
+    ([$($numbers:literal)*] $($format:ident = $number:literal, $name:ident, $block:ident, $way:ident;)*) => {
+        $(way!($way, $number, $name, $block);)*
+
+        /// Writes the panels of blocks, of which there are enough.
+        pub(super) fn repack(
+            stream: &Stream,
+            format: Format,
+            blocks: &GpuBuffer<u8>,
+            words: &mut GpuBuffer<u32>,
+            size: (u32, u32),
+            groups: Groups,
+        ) -> Result<()> {
+            match format {
+                $(Format::$format => $name::launch(stream, blocks, words, size, groups),)*
+            }
+        }
+
+        /// The number of the layout of a format.
+        pub(super) const fn layout(format: Format) -> usize {
+            match format {
+                $(Format::$format => $number,)*
+            }
+        }
+
+        /// The PTX of the kernels.
+        pub(super) const PTX: &[&str] = &[$($name::repack_kernel::PTX),*];
+    };
+}
+formats!(repack);

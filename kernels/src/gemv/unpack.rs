@@ -3,13 +3,15 @@
 use firesteel::prelude::*;
 
 use super::QuantMatrix;
-use super::panel::{Q2_K, Q3_K, Q4_1, Q4_K, Q5_1, Q5_K, Q6_K, codes, header, scale, unit};
+use super::formats::{self, LAYOUTS, MINIMA, formats};
+use super::panel::{ANY, codes, header, scale, unit};
 use crate::quant::Format;
-use crate::shape::{Error, Result};
+use crate::shape::Result;
 
 /// Byte `e` of four codes as a number.
 #[gpu_fn]
-fn number<const SIGNED: bool>(word: u32, e: u32) -> f32 {
+fn number<const FORMAT: u32>(word: u32, e: u32) -> f32 {
+    const SIGNED: bool = !MINIMA[LAYOUTS[FORMAT as usize][2] as usize];
     if SIGNED {
         ((word << (24 - 8 * e)) as i32 >> 24) as f32
     } else {
@@ -17,51 +19,35 @@ fn number<const SIGNED: bool>(word: u32, e: u32) -> f32 {
     }
 }
 
-/// A warp a panel: `y [rows, k]`, of the `rows` from group `first` on. `BF16` says which 16 bits.
-#[gpu_kernel(
-    block_size = 256,
-    unchecked,
-    instances(
-        (FORMAT = 2, LOW = 4, HIGH = 0),
-        (FORMAT = 3, LOW = 4, HIGH = 0),
-        (FORMAT = 6, LOW = 4, HIGH = 1),
-        (FORMAT = 7, LOW = 4, HIGH = 1),
-        (FORMAT = 8, LOW = 8, HIGH = 0),
-        (FORMAT = 10, LOW = 2, HIGH = 0),
-        (FORMAT = 11, LOW = 2, HIGH = 1),
-        (FORMAT = 12, LOW = 4, HIGH = 0),
-        (FORMAT = 13, LOW = 4, HIGH = 1),
-        (FORMAT = 14, LOW = 4, HIGH = 2),
-        BF16 = [false, true]
-    )
-)]
-pub(super) fn unpack_kernel<
-    const FORMAT: u32,
-    const LOW: u32,
-    const HIGH: u32,
-    const BF16: bool,
->(
+/// Four weights of a row: those of a word of codes, two a word.
+#[gpu_fn]
+fn four<const FORMAT: u32, const BF16: bool>(word: u32, (d, m): (f32, f32)) -> [u32; 2] {
+    let mut weights = [0.0f32; 4];
+    #[unroll]
+    for e in 0..4u32 {
+        weights[e] = number::<FORMAT>(word, e) * (d * unit::<FORMAT>()) - m;
+    }
+    let mut pairs = [0u32; 2];
+    #[unroll]
+    for i in 0..2u32 {
+        let (a, b) = (weights[i * 2], weights[i * 2 + 1]);
+        pairs[i] =
+            if BF16 { bf16x2::from_f32(a, b).to_bits() } else { f16x2::from_f32(a, b).to_bits() };
+    }
+    pairs
+}
+
+#[gpu_fn]
+fn unpack<const FORMAT: u32, const BF16: bool>(
     panels: &[u32],
     y: &mut [u32],
     first: u32,
-    rows: u32,
-    k: u32,
-    count: u32,
+    (rows, k, count): (u32, u32, u32),
 ) {
-    const SIGNED: bool =
-        !(FORMAT == Q4_1 || FORMAT == Q5_1 || FORMAT == Q2_K || FORMAT == Q4_K || FORMAT == Q5_K);
-    const SHORT: bool = FORMAT == Q2_K || FORMAT == Q3_K || FORMAT == Q6_K;
-    const SCALES: u32 = if FORMAT == Q2_K {
-        80
-    } else if FORMAT == Q3_K {
-        56
-    } else if FORMAT == Q6_K {
-        72
-    } else if FORMAT == Q4_1 || FORMAT == Q5_1 {
-        128
-    } else {
-        64
-    };
+    const LOW: u32 = LAYOUTS[FORMAT as usize][0];
+    const HIGH: u32 = LAYOUTS[FORMAT as usize][1];
+    const SHORT: bool = formats::SHORT[LAYOUTS[FORMAT as usize][2] as usize];
+    const SCALES: u32 = formats::SCALES[LAYOUTS[FORMAT as usize][2] as usize];
     const PANEL: u32 = (LOW + HIGH) * 128 + SCALES;
     const LOW_STEPS: u32 = 8 / LOW;
     const HIGH_STEPS: u32 = if HIGH == 0 { 1 } else { 8 / HIGH };
@@ -94,32 +80,24 @@ pub(super) fn unpack_kernel<
                 #[unroll]
                 for half in 0..2u32 {
                     let w = h + half * 2;
-                    let (d, m) = if SHORT {
-                        let group = step * 2 + half;
-                        let row = g + h * 8;
-                        scale::<FORMAT, true>(panels, of_w, headers[h], row, step / 4 * 8, group)
+                    let (head, row) = (headers[h], g + h * 8);
+                    let of_j = if SHORT {
+                        scale::<FORMAT, true>(
+                            panels,
+                            of_w,
+                            head,
+                            row,
+                            (step * 2 + half, step * 2 + half, ANY),
+                        )
                     } else {
-                        scale::<FORMAT, true>(panels, of_w, headers[h], g + h * 8, step, step)
+                        scale::<FORMAT, true>(panels, of_w, head, row, (step, step, ANY))
                     };
-                    let word = codes::<LOW, HIGH, SIGNED>(
+                    let word = codes::<LOW, HIGH, { !MINIMA[LAYOUTS[FORMAT as usize][2] as usize] }>(
                         (low[w], step % LOW_STEPS),
                         (high[w], step % HIGH_STEPS),
                     );
-                    let mut weights = [0.0f32; 4];
-                    #[unroll]
-                    for e in 0..4u32 {
-                        let code = number::<SIGNED>(word, e);
-                        weights[e] = code * (d * unit::<FORMAT>()) - m;
-                    }
-                    #[unroll]
-                    for i in 0..2u32 {
-                        let (a, b) = (weights[i * 2], weights[i * 2 + 1]);
-                        pairs[half * 2 + i] = if BF16 {
-                            bf16x2::from_f32(a, b).to_bits()
-                        } else {
-                            f16x2::from_f32(a, b).to_bits()
-                        };
-                    }
+                    let two = four::<FORMAT, BF16>(word, of_j);
+                    (pairs[half * 2], pairs[half * 2 + 1]) = (two[0], two[1]);
                 }
                 let row = row + h * 8;
                 let at = column + step * 32;
@@ -138,6 +116,29 @@ pub(super) fn unpack_kernel<
     }
 }
 
+macro_rules! kernel {
+    ([$($number:literal)*] $($formats:tt)*) => {
+        /// A warp a panel: `y [rows, k]`, of the `rows` from group `first` on. `BF16` says which 16
+        /// bits.
+        #[gpu_kernel(
+            block_size = 256,
+            unchecked,
+            instances(FORMAT = [$($number),*], BF16 = [false, true])
+        )]
+        pub(super) fn unpack_kernel<const FORMAT: u32, const BF16: bool>(
+            panels: &[u32],
+            y: &mut [u32],
+            first: u32,
+            rows: u32,
+            k: u32,
+            count: u32,
+        ) {
+            unpack::<FORMAT, BF16>(panels, y, first, (rows, k, count));
+        }
+    };
+}
+formats!(kernel);
+
 /// Unpacks rows from group `first` on into all of `y [rows, k]`, two weights a word.
 pub(super) fn launch<const BF16: bool>(
     stream: &Stream,
@@ -151,33 +152,24 @@ pub(super) fn launch<const BF16: bool>(
     let config = LaunchConfig::new([count.div_ceil(8), 1, 1]);
     let (words, k) = (&w.words, w.k);
     macro_rules! launch {
-        ($format:literal, $low:literal, $high:literal) => {
-            // SAFETY: The matrix has the panels of these rows, and `y` room for them.
-            unsafe {
-                if BF16 {
-                    launch_on::<$format, $low, $high, true>(
-                        stream, config, words, y, first, rows, k, count,
-                    )
-                } else {
-                    launch_on::<$format, $low, $high, false>(
-                        stream, config, words, y, first, rows, k, count,
-                    )
-                }
+        ([$($numbers:literal)*] $($format:ident = $number:literal, $($rest:ident),*;)*) => {
+            match w.format {
+                $(
+                    // SAFETY: The matrix has the panels of these rows, and `y` room for them.
+                    Format::$format => unsafe {
+                        if BF16 {
+                            launch_on::<$number, true>(
+                                stream, config, words, y, first, rows, k, count,
+                            )
+                        } else {
+                            launch_on::<$number, false>(
+                                stream, config, words, y, first, rows, k, count,
+                            )
+                        }
+                    },
+                )*
             }
         };
     }
-    match w.format {
-        Format::Q4_0 => launch!(2, 4, 0),
-        Format::Q4_1 => launch!(3, 4, 0),
-        Format::Q5_0 => launch!(6, 4, 1),
-        Format::Q5_1 => launch!(7, 4, 1),
-        Format::Q8_0 => launch!(8, 8, 0),
-        Format::Q2K => launch!(10, 2, 0),
-        Format::Q3K => launch!(11, 2, 1),
-        Format::Q4K => launch!(12, 4, 0),
-        Format::Q5K => launch!(13, 4, 1),
-        Format::Q6K => launch!(14, 4, 2),
-        Format::Q8_1 | Format::Q8K => return Err(Error::Weights { format: w.format }),
-    }?;
-    Ok(())
+    Ok(formats!(launch)?)
 }
