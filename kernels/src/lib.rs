@@ -5,6 +5,7 @@
 //!
 //! | module | what |
 //! | --- | --- |
+//! | [`attention`] | attention of prompts |
 //! | [`elementwise`] | scaled sums and gated activations |
 //! | [`gdn`] | linear attention with a gated delta rule |
 //! | [`gemv`] | a few vectors times quantised weights |
@@ -13,6 +14,7 @@
 //! | [`moe`] | mixtures of experts: the router, and rows in the order of experts |
 //! | [`quant`] | weights in blocks of few bits |
 
+pub mod attention;
 pub mod elementwise;
 pub mod gdn;
 pub mod gemv;

@@ -251,6 +251,36 @@ pub enum Error {
         /// The format of the cache.
         format: crate::kv::KvFormat,
     },
+    /// Attention has no kernel for heads of this size.
+    #[error("heads of attention have 64, 80, 96, 128 or 256 elements, got {got}")]
+    HeadDim {
+        /// Elements given.
+        got: u32,
+    },
+    /// Query heads do not share those of keys and values evenly.
+    #[error("{q_heads} query heads are no multiple of {kv_heads} heads of keys and values")]
+    QueryHeads {
+        /// Heads of queries.
+        q_heads: u32,
+        /// Heads of keys and values.
+        kv_heads: u32,
+    },
+    /// A parameter is not a positive number.
+    #[error("`{what}` must be positive and finite, got {got}")]
+    Positive {
+        /// The parameter.
+        what: &'static str,
+        /// What was given.
+        got: f32,
+    },
+    /// A kernel of attention does not take its operands or the device.
+    #[error("the path `{path}` does not take this attention: {why}\nhelp: leave the path out")]
+    NoAttention {
+        /// The path.
+        path: &'static str,
+        /// What it does not take.
+        why: &'static str,
+    },
     /// A kernel is for newer machines.
     #[error("`{what}` needs compute capability {}.{}, the device has {}.{}", needs.0, needs.1, got.0, got.1)]
     Machine {

@@ -1,0 +1,4 @@
+//! Attention against its definition and golden data.
+
+mod prefill;
+mod prefill_golden;
