@@ -1,7 +1,9 @@
 //! Gated DeltaNet against its definition in `f64`, and that against golden data.
 
+mod chunked;
 mod data;
 mod golden;
+mod pieces;
 mod recurrence;
 mod reference;
 

@@ -163,7 +163,7 @@ pub enum Error {
     #[error(
         "no kernel takes {value_heads} value heads of width {value_dim} over {key_heads} key heads \
          of width {key_dim}\nhelp: widths are 64, 128 or 256, and value heads a multiple of key \
-         heads; a fused norm needs equal widths of 64 or 128"
+         heads; a fused norm needs equal widths"
     )]
     Heads {
         /// Heads of keys.

@@ -23,16 +23,28 @@
 //! | function | what |
 //! | --- | --- |
 //! | [`gated_delta_rule_recurrence`] | a token after the other, for decoding |
+//! | [`chunked_gated_delta_rule`] | prompts, 64 tokens at a time on the tensor cores |
+//! | [`causal_conv1d_full`], [`causal_conv1d_update`] | the convolution before, of prompts and of tokens |
+//! | [`fused_gdn_gating`] | `g` and `beta` by themselves |
 
 use firesteel::prelude::*;
 
+mod chunked;
+mod conv;
 mod gates;
+mod prepare;
 mod recurrence;
+mod sequences;
 
 pub mod cpu;
 pub mod reference;
 
+pub use chunked::{ChunkState, Chunked, Workspace, chunked_gated_delta_rule};
+pub use conv::{Conv, Convolves, causal_conv1d_full, causal_conv1d_update};
+pub use gates::{Gated, fused_gdn_gating};
 pub use recurrence::{GatedNorm, Recurrence, Recurs, gated_delta_rule_recurrence};
+
+pub use sequences::{CHUNK, Prompt, Sequences};
 
 use crate::shape::{self, Error, Result};
 
@@ -261,5 +273,11 @@ pub(crate) fn machine(stream: &Stream, what: &'static str) -> Result<firesteel::
 
 /// The PTX of the family's kernels.
 pub fn ptx() -> impl Iterator<Item = &'static str> {
-    recurrence::recurrence_kernel::INSTANCES.iter().map(|kernel| kernel.ptx())
+    let instances = recurrence::recurrence_kernel::INSTANCES.iter();
+    let instances = instances.chain(prepare::prepare_kernel::INSTANCES.iter());
+    let instances = instances.chain(chunked::chunks_kernel::INSTANCES.iter());
+    let instances = instances.chain(conv::full_kernel::INSTANCES.iter());
+    let instances = instances.chain(conv::update_kernel::INSTANCES.iter());
+    let instances = instances.chain(gates::gating_kernel::INSTANCES.iter());
+    instances.map(|kernel| kernel.ptx())
 }

@@ -2,11 +2,11 @@
 //!
 //! Eight lanes share a row of the state, of which each keeps 16 bytes of every 128 in registers
 //! through all tokens. Rows do not depend on each other, so warps never meet; only the norm of the
-//! outputs, where it is wanted, is one of a whole head.
+//! outputs, where it is wanted, is one of a whole head, whose blocks are a cluster then.
 
 use firesteel::prelude::*;
 
-use super::gates::{log_decay, sigmoid};
+use super::gates::{decay_of, fast_sigmoid, softplus};
 use super::{Gates, Heads, L2_EPS, Rows, Tokens, machine, slots_of};
 use crate::shape::{self, Error, Result};
 
@@ -16,9 +16,9 @@ const LANES: u32 = 8;
 /// Bits of the kernel's flags: queries and keys are normalised; gates come as projections; no kernel
 /// that may still run writes states.
 #[gpu_const]
-const NORMALISE: u32 = 1;
+pub(super) const NORMALISE: u32 = 1;
 #[gpu_const]
-const RAW: u32 = 2;
+pub(super) const RAW: u32 = 2;
 #[gpu_const]
 const SETTLED: u32 = 4;
 
@@ -94,19 +94,45 @@ fn part<const MINE: usize, T: Float, S: Float>(x: &[T], first: u32) -> [f32; MIN
     y
 }
 
-/// One sequence, one value head and `WARPS * 4 * SETS` rows of its state for each block; with `NORM`
-/// these are all rows, and outputs are normalised and gated by `z`.
+/// Writes a thread's part of the state.
+#[gpu_fn]
+fn write_back<const SETS: usize, const MINE: usize, S: Float>(
+    words: &mut [u32],
+    s: &mut [[f32; MINE]; SETS],
+    first: u64,
+) {
+    const EACH: usize = 16 / S::BYTES as usize;
+    const ROW: u64 = MINE as u64 * 2 * S::BYTES as u64;
+    #[unroll]
+    for set in 0..SETS {
+        #[unroll]
+        for piece in 0..MINE / EACH {
+            let mut x = [0.0f32; 8];
+            #[unroll]
+            for i in 0..EACH {
+                x[i] = s[set][piece * EACH + i];
+            }
+            let at = first + set as u64 * (4 * ROW) + piece as u64 * 32;
+            store_vec4(words, at, packed::<S>(x));
+        }
+    }
+}
+
+/// One sequence, one value head and `WARPS * 4 * SETS` rows of its state for each block. With `NORM`
+/// the blocks of a head are a cluster of `PARTS`, and outputs are normalised and gated by `z`.
 #[gpu_kernel(
     block_size = WARPS * 32,
+    cluster = PARTS,
     arch = "sm_90",
     unchecked,
     instances(
-        (KEY = 64, WARPS = 4, SETS = 4, NORM = false),
-        (KEY = 128, WARPS = 2, SETS = 4, NORM = false),
-        (KEY = 128, WARPS = 8, SETS = 4, NORM = false),
-        (KEY = 256, WARPS = 4, SETS = 2, NORM = false),
-        (KEY = 64, WARPS = 4, SETS = 4, NORM = true),
-        (KEY = 128, WARPS = 8, SETS = 4, NORM = true),
+        (KEY = 64, WARPS = 1, SETS = 4, NORM = false, PARTS = 1),
+        (KEY = 128, WARPS = 4, SETS = 1, NORM = false, PARTS = 1),
+        (KEY = 128, WARPS = 1, SETS = 2, NORM = false, PARTS = 1),
+        (KEY = 256, WARPS = 2, SETS = 1, NORM = false, PARTS = 1),
+        (KEY = 64, WARPS = 4, SETS = 2, NORM = true, PARTS = 2),
+        (KEY = 128, WARPS = 4, SETS = 2, NORM = true, PARTS = 4),
+        (KEY = 256, WARPS = 8, SETS = 1, NORM = true, PARTS = 8),
         T = [f32, bf16],
         S = [f32, bf16]
     )
@@ -117,6 +143,7 @@ pub(super) fn recurrence_kernel<
     const WARPS: u32,
     const SETS: u32,
     const NORM: bool,
+    const PARTS: u32,
     T: Float,
     S: Float,
 >(
@@ -154,7 +181,9 @@ pub(super) fn recurrence_kernel<
     const EACH: u32 = 16 / S::BYTES;
     const PIECES: u32 = KEY / (8 * EACH);
     const MINE: usize = KEY as usize / 8;
-    let squares = shared_mem![f32; WARPS];
+    const N: usize = SETS as usize;
+    // Of all blocks of a head, for this token and the next.
+    let squares = shared_mem![f32; 2 * PARTS * WARPS];
     grid_dependency_launch();
     if flags & SETTLED == 0 {
         grid_dependency_wait();
@@ -186,13 +215,30 @@ pub(super) fn recurrence_kernel<
             }
         }
     }
-    grid_dependency_wait();
     let mut token = sequence * steps;
     let mut end = token + steps;
     if starts.len() != 0 {
         token = starts[sequence];
         end = starts[sequence + 1];
     }
+    let begin = token;
+    let mut rate = 0.0f32;
+    let mut bias = 0.0f32;
+    if flags & RAW != 0 {
+        rate = -a_log[head].exp();
+        bias = dt_bias[head];
+    }
+    let mut weights = [0.0f32; SETS as usize];
+    if NORM {
+        // Blocks of a cluster must all be there before one writes to another.
+        cluster_arrive();
+        #[unroll]
+        for set in 0..SETS {
+            weights[set] = weight[first_row + set * 4];
+        }
+        cluster_wait();
+    }
+    grid_dependency_wait();
     let key_head = head / group;
     let scale = 1.0 / (KEY as f32).sqrt();
     while token < end {
@@ -206,11 +252,19 @@ pub(super) fn recurrence_kernel<
         }
         let of_head = token * value_heads + head;
         let (decay, strength) = if flags & RAW != 0 {
-            let g = log_decay(a[of_head].to_f32(), a_log[head], dt_bias[head]);
-            (g.exp(), sigmoid(b[of_head].to_f32()))
+            let g = rate * softplus(a[of_head].to_f32() + bias);
+            (decay_of(g), fast_sigmoid(b[of_head].to_f32()))
         } else {
-            (g[of_head].exp(), beta[of_head])
+            (decay_of(g[of_head]), beta[of_head])
         };
+        let column = head * value_dim + first_row;
+        let mut gate = [0.0f32; SETS as usize];
+        if NORM {
+            #[unroll]
+            for set in 0..SETS {
+                gate[set] = z[z_first + token * z_stride + column + set * 4].to_f32();
+            }
+        }
         let mut sums = [0.0f32; 3];
         #[unroll]
         for i in 0..MINE {
@@ -221,8 +275,8 @@ pub(super) fn recurrence_kernel<
         let mut q_scale = scale;
         let mut k_scale = 1.0f32;
         if flags & NORMALISE != 0 {
-            q_scale = scale / (row_sum(sums[0]) + L2_EPS as f32).sqrt();
-            k_scale = 1.0 / (row_sum(sums[1]) + L2_EPS as f32).sqrt();
+            q_scale = scale * fast::rsqrt(row_sum(sums[0]) + L2_EPS as f32);
+            k_scale = fast::rsqrt(row_sum(sums[1]) + L2_EPS as f32);
         }
         let both = row_sum(sums[2]) * q_scale * k_scale;
         #[unroll]
@@ -252,28 +306,34 @@ pub(super) fn recurrence_kernel<
                 s[set][i] = change.mul_add(kk[i], decay * s[set][i]);
             }
         }
-        let column = head * value_dim + first_row;
         let to = token * value_heads * value_dim + column;
         if NORM {
             square += shfl_sync_bfly(square, 8, 32);
             square += shfl_sync_bfly(square, 16, 32);
-            bar_sync();
+            let mine = (token - begin) % 2 * (PARTS * WARPS);
             if lane == 0 {
-                squares[warp] = square;
+                #[unroll]
+                for rank in 0..PARTS {
+                    cluster_store(&mut squares[mine + block_idx_x() * WARPS + warp], rank, square);
+                }
             }
-            bar_sync();
+            cluster_arrive();
+            if token + 1 == end {
+                write_back::<N, MINE, S>(words, &mut s, at0);
+            }
+            cluster_wait();
             let mut total = 0.0f32;
             #[unroll]
-            for i in 0..WARPS {
-                total += squares[i];
+            for i in 0..PARTS * WARPS {
+                total += squares[mine + i];
             }
-            let scale = 1.0 / (total / value_dim as f32 + eps).sqrt();
+            let scale = fast::rsqrt(total / (PARTS * WARPS * SETS * 4) as f32 + eps);
             if lane % LANES == 0 {
                 #[unroll]
                 for set in 0..SETS {
-                    let gate = z[z_first + token * z_stride + column + set * 4].to_f32();
-                    let y = outputs[set] * scale * weight[first_row + set * 4];
-                    out[to + set * 4] = T::from_f32(y * gate * sigmoid(gate));
+                    let y = outputs[set] * scale * weights[set];
+                    let y = y * gate[set] * fast_sigmoid(gate[set]);
+                    out[to + set * 4] = T::from_f32(y);
                 }
             }
         } else if lane % LANES == 0 {
@@ -284,18 +344,8 @@ pub(super) fn recurrence_kernel<
         }
         token += 1;
     }
-    #[unroll]
-    for set in 0..SETS {
-        #[unroll]
-        for piece in 0..PIECES {
-            let mut x = [0.0f32; 8];
-            #[unroll]
-            for i in 0..EACH {
-                x[i] = s[set][piece * EACH + i];
-            }
-            let at = at0 + set as u64 * (4 * ROW) + piece as u64 * 32;
-            store_vec4(words, at, packed::<S>(x));
-        }
+    if !NORM {
+        write_back::<N, MINE, S>(words, &mut s, at0);
     }
 }
 
@@ -331,9 +381,9 @@ pub struct Recurrence<'a, T> {
     pub starts: Option<&'a GpuBuffer<u32>>,
     /// Queries and keys are divided by `sqrt(Σ x² + 1e-6)`.
     pub l2norm: bool,
-    /// No kernel that may still run on the stream writes these states or slots, as in a model, where
-    /// that was a token ago: then states are read before the kernels before this one end. If one does
-    /// write them, it may see the values before.
+    /// No kernel that may still run on the stream writes these states, as in a model, where that was a
+    /// token ago, nor slots, starts and weights: then they are read before the kernels before this one
+    /// end. If one does write them, it may see the values before.
     pub settled: bool,
     /// The gated norm of the outputs, `None` for the outputs themselves.
     pub norm: Option<GatedNorm<'a, T>>,
@@ -408,14 +458,14 @@ macro_rules! host {
                 let pool = (state.len() / heads.state_len()) as u32;
                 let Tokens { q, k, v, .. } = *tokens;
                 macro_rules! launch {
-                    ($key:literal, $warps:literal, $sets:literal, $norm:literal) => {{
+                    ($key:literal, $warps:literal, $sets:literal, $norm:literal, $parts:literal) => {{
                         let parts = value_dim / ($warps * 4 * $sets);
                         let config = LaunchConfig::new([parts, value_heads, count])
                             .with_programmatic_dependent_launch();
                         // SAFETY: The lengths are those that `check` demands; each block's slot is
                         // below the number of the pool's, and no two sequences have the same.
                         unsafe {
-                            launch_on::<$key, $warps, $sets, $norm, Self, $state>(
+                            launch_on::<$key, $warps, $sets, $norm, $parts, Self, $state>(
                                 stream, config, q.buffer, k.buffer, v.buffer, z.buffer, out, state,
                                 slots, starts, a, b, a_log, dt_bias, g, beta, weight, q.first,
                                 q.stride, k.first, k.stride, v.first, v.stride, z.first, z.stride,
@@ -424,16 +474,16 @@ macro_rules! host {
                         }
                     }};
                 }
-                let few = count * value_heads * 2 <= info.multiprocessors;
-                match (heads.key_dim, run.norm.is_some(), value_dim) {
-                    (64, false, _) => launch!(64, 4, 4, false),
-                    (128, false, 64) => launch!(128, 2, 4, false),
-                    (128, false, _) if few => launch!(128, 2, 4, false),
-                    (128, false, _) => launch!(128, 8, 4, false),
-                    (_, false, _) => launch!(256, 4, 2, false),
-                    (64, true, 64) => launch!(64, 4, 4, true),
-                    (128, true, 128) => launch!(128, 8, 4, true),
-                    (_, true, _) => return Err(heads.refused()),
+                // Few rows need many blocks; of many, more loads of a thread are under way.
+                let few = count * value_heads <= info.multiprocessors;
+                match (heads.key_dim, run.norm.is_some()) {
+                    (64, false) => launch!(64, 1, 4, false, 1),
+                    (128, false) if few => launch!(128, 4, 1, false, 1),
+                    (128, false) => launch!(128, 1, 2, false, 1),
+                    (_, false) => launch!(256, 2, 1, false, 1),
+                    (64, true) => launch!(64, 4, 2, true, 2),
+                    (128, true) => launch!(128, 4, 2, true, 4),
+                    (_, true) => launch!(256, 8, 1, true, 8),
                 }?;
                 Ok(())
             }
@@ -458,7 +508,7 @@ host! {
 ///
 /// # Errors
 /// If a length does not fit, two slots are the same as far as that shows (a pool of fewer slots than
-/// sequences), heads are of other widths than 64, 128 and 256 (with a norm: other than K = V = 64 or 128), the
+/// sequences), heads are of other widths than 64, 128 and 256 (with a norm: other than K = V), the
 /// device is older than compute capability 9, or it cannot.
 pub fn gated_delta_rule_recurrence<T: Recurs<S>, S>(
     stream: &Stream,
@@ -484,7 +534,7 @@ pub fn gated_delta_rule_recurrence<T: Recurs<S>, S>(
     if let Some(norm) = run.norm {
         norm.z.check("z", tokens.count, heads.values())?;
         shape::eq("weight", heads.value_dim as usize, norm.weight.len())?;
-        if heads.key_dim != heads.value_dim || heads.key_dim == 256 {
+        if heads.key_dim != heads.value_dim {
             return Err(heads.refused());
         }
     }
