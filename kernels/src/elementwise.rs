@@ -1,7 +1,13 @@
 //! Operations on each element alone. They move memory: 12 bytes an element, all else hides
 //! behind that.
 
+mod gated;
+
 use firesteel::prelude::*;
+
+pub use gated::{
+    Activation, Launch, activate, activation_reference, add, gated, gated_halves, gated_ptx,
+};
 
 use crate::shape::{self, Result};
 

@@ -12,7 +12,11 @@
 //! | [`kv`] | the cache of keys and values |
 //! | [`matmul`] | matrix products |
 //! | [`moe`] | mixtures of experts: the router, and rows in the order of experts |
+//! | [`norm`] | norms of rows, and what a transformer does beside them |
 //! | [`quant`] | weights in blocks of few bits |
+//! | [`rope`] | rotary position embeddings |
+//! | [`rows`] | where rows lie |
+//! | [`softmax`] | softmax of rows |
 
 pub mod attention;
 pub mod elementwise;
@@ -21,8 +25,12 @@ pub mod gemv;
 pub mod kv;
 pub mod matmul;
 pub mod moe;
+pub mod norm;
 pub mod quant;
+pub mod rope;
+pub mod rows;
 pub mod shape;
+pub mod softmax;
 
 /// The PTX of every kernel of the library.
 pub const PTX: &[&str] = &[elementwise::saxpy_kernel::PTX, elementwise::silu_gate_kernel::PTX];

@@ -149,6 +149,24 @@ pub enum Error {
         /// What the rows of one must be a multiple of.
         multiple: usize,
     },
+    /// What turns of a head is odd, or more than there is.
+    #[error(
+        "{rotary} numbers of heads of {head} cannot turn\nhelp: take an even number up to {head}"
+    )]
+    Rotary {
+        /// Numbers that are to turn.
+        rotary: usize,
+        /// The most that can: the length of a head, or what the kernels take.
+        head: usize,
+    },
+    /// Rows are not those of the heads of whole tokens.
+    #[error("{rows} rows are not those of tokens of {heads} heads each")]
+    RowsOfHeads {
+        /// Rows of all.
+        rows: usize,
+        /// Heads of a token.
+        heads: usize,
+    },
     /// A product does not take a matrix, or vectors, as they are laid out.
     #[error("`{what}` cannot take this operand: {why}\nhelp: {help}")]
     Layout {

@@ -95,11 +95,11 @@ pub(super) fn quantize_alone_kernel<T: Float>(
 /// Vectors quantised for [`gemv`](super::gemv()) and its like.
 #[derive(Debug)]
 pub struct Activations {
-    pub(super) words: GpuBuffer<u32>,
-    pub(super) vectors: u32,
+    pub(crate) words: GpuBuffer<u32>,
+    pub(crate) vectors: u32,
     /// Vectors that lie together, with those that fill up.
-    pub(super) batch: u32,
-    pub(super) k: u32,
+    pub(crate) batch: u32,
+    pub(crate) k: u32,
 }
 
 impl Activations {
@@ -140,7 +140,7 @@ impl Activations {
     }
 
     /// Vectors lie apart, or there is one.
-    pub(super) fn are_apart(&self) -> bool {
+    pub(crate) fn are_apart(&self) -> bool {
         self.batch == 1
     }
 }
