@@ -1,5 +1,6 @@
 //! Gated activations, softmax and rotary embeddings, against `f64`.
 
+mod embedding;
 mod rope;
 
 use firesteel::Device;

@@ -7,6 +7,7 @@
 //! | --- | --- |
 //! | [`attention`] | attention of prompts |
 //! | [`elementwise`] | scaled sums and gated activations |
+//! | [`embedding`] | rows of tables of embeddings |
 //! | [`gdn`] | linear attention with a gated delta rule |
 //! | [`gemv`] | a few vectors times quantised weights |
 //! | [`kv`] | the cache of keys and values |
@@ -20,6 +21,7 @@
 
 pub mod attention;
 pub mod elementwise;
+pub mod embedding;
 pub mod gdn;
 pub mod gemv;
 pub mod kv;
