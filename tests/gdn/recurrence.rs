@@ -183,6 +183,9 @@ fn recurrence_of_ragged_batches_is_the_definition() -> Result<()> {
     let grouped = Heads { key_heads: 2, value_heads: 6, key_dim: 128, value_dim: 128 };
     check::<bf16, f32>(grouped, [1, 1, 1], true, (HALF_UNIT, 1e-5))?;
     check::<bf16, bf16>(grouped, [2, 1, 3], false, (HALF_UNIT, HALF_UNIT))?;
+    // With many heads, a block takes all of one.
+    let many = Heads { key_heads: 15, value_heads: 45, key_dim: 128, value_dim: 128 };
+    check::<bf16, f32>(many, [1, 2, 0], true, (HALF_UNIT, 1e-5))?;
     let mixed = Heads { key_heads: 1, value_heads: 1, key_dim: 128, value_dim: 64 };
     check::<f32, bf16>(mixed, [2, 2, 2], false, (1e-5, HALF_UNIT))?;
     let wide = Heads { key_heads: 1, value_heads: 1, key_dim: 256, value_dim: 256 };

@@ -6,7 +6,7 @@
 
 use firesteel::prelude::*;
 
-use super::sequences::{CHUNK_WORDS, SEQUENCE_WORDS, Sequences};
+use super::sequences::{CHUNK, CHUNK_WORDS, SEQUENCE_WORDS, Sequences};
 use super::{Rows, machine};
 use crate::shape::{self, Error, Result};
 
@@ -16,7 +16,7 @@ const EACH: u32 = 8;
 /// Threads of a block.
 #[gpu_const]
 const THREADS: u32 = 128;
-/// Tokens of a warp of a prompt.
+/// Tokens of a block of a prompt.
 #[gpu_const]
 const RUN: u32 = 16;
 /// Tokens whose loads are under way at once.
@@ -153,8 +153,8 @@ fn convolve<const W: usize, const OLD: usize, T: Float>(
     }
 }
 
-/// A chunk of 64 tokens for each block of the grid's second dimension, 16 for each of its four warps.
-/// The first of a sequence reads its state, and then writes it: nobody else touches it.
+/// A part of a chunk of 64 tokens and some of the channels for each block. The first part of a
+/// sequence reads its state, and then writes it: no other block touches it.
 #[gpu_kernel(
     block_size = 128,
     arch = "sm_90",
@@ -178,9 +178,11 @@ pub(super) fn full_kernel<const W: usize, const OLD: usize, T: Float>(
 ) {
     grid_dependency_launch();
     grid_dependency_wait();
-    let channel = (block_idx_x() * 32 + lane_id()) * EACH;
-    let record = block_idx_y() * CHUNK_WORDS;
-    let before = thread_idx_x() / 32 * RUN;
+    let columns = channels.div_ceil(EACH * THREADS);
+    let channel = (block_idx_x() % columns * THREADS + thread_idx_x()) * EACH;
+    let part = block_idx_x() / columns;
+    let record = part / (CHUNK / RUN) * CHUNK_WORDS;
+    let before = part % (CHUNK / RUN) * RUN;
     let (first, count) = (chunks[record] + before, chunks[record + 1]);
     let (sequence, index) = (chunks[record + 2], chunks[record + 3]);
     let slot = slots[sequence];
@@ -397,7 +399,8 @@ macro_rules! host {
                 let none = GpuBuffer::empty(stream)?;
                 let bias = conv.bias.unwrap_or(&none);
                 let (chunks, records) = (&sequences.chunks, &sequences.records);
-                let grid = [channels.div_ceil(EACH * 32), sequences.n_chunks, 1];
+                let parts = sequences.n_chunks * (CHUNK / RUN);
+                let grid = [channels.div_ceil(EACH * THREADS) * parts, 1, 1];
                 let config = LaunchConfig::new(grid).with_programmatic_dependent_launch();
                 let (x, first, stride) = (x.buffer, x.first, x.stride);
                 macro_rules! launch {

@@ -132,6 +132,7 @@ fn write_back<const SETS: usize, const MINE: usize, S: Float>(
         (KEY = 256, WARPS = 2, SETS = 1, NORM = false, PARTS = 1),
         (KEY = 64, WARPS = 4, SETS = 2, NORM = true, PARTS = 2),
         (KEY = 128, WARPS = 4, SETS = 2, NORM = true, PARTS = 4),
+        (KEY = 128, WARPS = 8, SETS = 4, NORM = true, PARTS = 1),
         (KEY = 256, WARPS = 8, SETS = 1, NORM = true, PARTS = 8),
         T = [f32, bf16],
         S = [f32, bf16]
@@ -231,12 +232,16 @@ pub(super) fn recurrence_kernel<
     let mut weights = [0.0f32; SETS as usize];
     if NORM {
         // Blocks of a cluster must all be there before one writes to another.
-        cluster_arrive();
+        if PARTS != 1 {
+            cluster_arrive();
+        }
         #[unroll]
         for set in 0..SETS {
             weights[set] = weight[first_row + set * 4];
         }
-        cluster_wait();
+        if PARTS != 1 {
+            cluster_wait();
+        }
     }
     grid_dependency_wait();
     let key_head = head / group;
@@ -312,16 +317,28 @@ pub(super) fn recurrence_kernel<
             square += shfl_sync_bfly(square, 16, 32);
             let mine = (token - begin) % 2 * (PARTS * WARPS);
             if lane == 0 {
-                #[unroll]
-                for rank in 0..PARTS {
-                    cluster_store(&mut squares[mine + block_idx_x() * WARPS + warp], rank, square);
+                if PARTS == 1 {
+                    squares[mine + warp] = square;
+                } else {
+                    #[unroll]
+                    for rank in 0..PARTS {
+                        let place = mine + block_idx_x() * WARPS + warp;
+                        cluster_store(&mut squares[place], rank, square);
+                    }
                 }
             }
-            cluster_arrive();
+            if PARTS != 1 {
+                cluster_arrive();
+            }
+            // The state leaves while the others' sums come.
             if token + 1 == end {
                 write_back::<N, MINE, S>(words, &mut s, at0);
             }
-            cluster_wait();
+            if PARTS == 1 {
+                bar_sync();
+            } else {
+                cluster_wait();
+            }
             let mut total = 0.0f32;
             #[unroll]
             for i in 0..PARTS * WARPS {
@@ -482,7 +499,8 @@ macro_rules! host {
                     (128, false) => launch!(128, 1, 2, false, 1),
                     (_, false) => launch!(256, 2, 1, false, 1),
                     (64, true) => launch!(64, 4, 2, true, 2),
-                    (128, true) => launch!(128, 4, 2, true, 4),
+                    (128, true) if few => launch!(128, 4, 2, true, 4),
+                    (128, true) => launch!(128, 8, 4, true, 1),
                     (_, true) => launch!(256, 8, 1, true, 8),
                 }?;
                 Ok(())
