@@ -18,6 +18,7 @@ mod norm;
 mod ops;
 mod quant;
 mod runtime;
+mod sample;
 mod sanitizer;
 mod tidy;
 

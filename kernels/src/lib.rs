@@ -17,6 +17,7 @@
 //! | [`quant`] | weights in blocks of few bits |
 //! | [`rope`] | rotary position embeddings |
 //! | [`rows`] | where rows lie |
+//! | [`sample`] | the choice of the next token |
 //! | [`softmax`] | softmax of rows |
 
 pub mod attention;
@@ -31,6 +32,7 @@ pub mod norm;
 pub mod quant;
 pub mod rope;
 pub mod rows;
+pub mod sample;
 pub mod shape;
 pub mod softmax;
 

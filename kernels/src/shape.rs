@@ -333,6 +333,16 @@ pub enum Error {
         /// What it is.
         got: f64,
     },
+    /// A row has two values for a token.
+    #[error("row {row} has more than one `{what}` for token {got}\nhelp: add them up")]
+    Repeated {
+        /// What there must be one of.
+        what: &'static str,
+        /// The row.
+        row: usize,
+        /// The token.
+        got: u32,
+    },
     /// The device could not.
     #[error(transparent)]
     Device(#[from] firesteel::Error),

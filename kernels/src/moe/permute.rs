@@ -6,11 +6,11 @@ use crate::shape::{self, Result};
 
 /// Warps of a block.
 #[gpu_const]
-const WARPS: u32 = 8;
+const WARPS: u32 = 32;
 
 /// A block an expert: it counts the pairs of the experts before, then writes its own in their
 /// order. Warps have runs of pairs that follow each other.
-#[gpu_kernel(block_size = 256, arch = "sm_80", unchecked)]
+#[gpu_kernel(block_size = 1024, arch = "sm_80", unchecked)]
 pub(super) fn sort_kernel(
     offsets: &mut [u32],
     pairs: &mut [u32],
@@ -23,12 +23,23 @@ pub(super) fn sort_kernel(
     let run = n.div_ceil(WARPS * 32) * 32;
     let (first, last) = ((warp * run).min(n), (warp * run + run).min(n));
     let (mut before, mut equal) = (0u32, 0u32);
-    let mut i = first + lane;
-    while i < last {
-        let expert = experts[i];
-        before += (expert < own) as u32;
-        equal += (expert == own) as u32;
-        i += 32;
+    let mut chunk = first;
+    while chunk < last {
+        // Four loads are under way at once.
+        let mut four = [u32::MAX; 4];
+        #[unroll]
+        for j in 0..4u32 {
+            let i = chunk + j * 32 + lane;
+            if i < last {
+                four[j] = experts[i];
+            }
+        }
+        #[unroll]
+        for j in 0..4u32 {
+            before += (four[j] < own) as u32;
+            equal += (four[j] == own) as u32;
+        }
+        chunk += 128;
     }
     let equal = redux_add(equal);
     if lane == 0 {
@@ -51,22 +62,32 @@ pub(super) fn sort_kernel(
             offsets[own + 1] = end;
         }
     }
-    let mut chunk = first;
+    chunk = first;
     while chunk < last {
-        let i = chunk + lane;
-        let expert = if i < last { experts[i] } else { u32::MAX };
-        let mask = ballot(expert == own);
-        if expert == own {
-            let place = next + (mask & lane_mask_lt()).count_ones();
-            pairs[place] = i;
-            places[i] = place;
+        let mut four = [u32::MAX; 4];
+        #[unroll]
+        for j in 0..4u32 {
+            let i = chunk + j * 32 + lane;
+            if i < last {
+                four[j] = experts[i];
+            }
         }
-        // Pairs of no expert have no place, and one block says so.
-        if own == 0 && i < last && expert >= grid_dim_x() {
-            places[i] = u32::MAX;
+        #[unroll]
+        for j in 0..4u32 {
+            let i = chunk + j * 32 + lane;
+            let mask = ballot(four[j] == own);
+            if four[j] == own {
+                let place = next + (mask & lane_mask_lt()).count_ones();
+                pairs[place] = i;
+                places[i] = place;
+            }
+            // Pairs of no expert have no place, and one block says so.
+            if own == 0 && i < last && four[j] >= grid_dim_x() {
+                places[i] = u32::MAX;
+            }
+            next += mask.count_ones();
         }
-        next += mask.count_ones();
-        chunk += 32;
+        chunk += 128;
     }
 }
 
