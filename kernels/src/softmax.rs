@@ -114,7 +114,11 @@ fn rows_kernel<
             }
         }
         sum = sum_of_row::<LANES>(sum, parts, 1);
-        let (scale, log) = (1.0 / sum, sum.ln());
+        let scale = fast::recip(sum);
+        let mut log = 0.0f32;
+        if LOG || lse.len() != 0 {
+            log = sum.ln();
+        }
         if row < rows {
             let begin = row_begin(row, 1, out_first, out_stride, 0);
             #[unroll]

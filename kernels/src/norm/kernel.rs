@@ -38,7 +38,8 @@ fn fetch_row<const W: usize, const LANES: u32, const PER: usize, T: Float>(
 /// `silu(x)`.
 #[gpu_fn]
 fn silu(x: f32) -> f32 {
-    x / (1.0 + fast::exp(-x))
+    // A quotient beyond 2^126 is 0, as it should be.
+    fast::div(x, 1.0 + fast::exp(-x))
 }
 
 /// A thread's pieces of a row of `x`, and of the gate or the sum beside it.
@@ -124,7 +125,7 @@ fn centred<const LANES: u32, const PER: usize>(
             total += v[i][j];
         }
     }
-    let mean = sum_of_row::<LANES>(total, parts, 1) / n as f32;
+    let mean = sum_of_row::<LANES>(total, parts, 1) * (1.0 / n as f32);
     #[unroll]
     for i in 0..PER {
         if (lane + i as u32 * LANES) * 8 < n {
@@ -205,6 +206,7 @@ fn norm_rows<
     if MODE == LAYER && bias.len() != 0 {
         b = factors::<LANES, PER>(bias, lane, n, 0.0);
     }
+    let of_one = 1.0 / n as f32;
     let mut half = 0u32;
     while base < rows {
         let row = base + slot;
@@ -218,7 +220,7 @@ fn norm_rows<
             v = centred::<LANES, PER>(v, parts, lane, n);
         }
         let total = sum_of_row::<LANES>(squares::<PER>(v), parts, half);
-        let scale = (total / n as f32 + eps).rsqrt();
+        let scale = fast::rsqrt(total * of_one + eps);
         if row < rows {
             if MODE == ADD {
                 let begin = row_begin(row, heads, of_beside[0], of_beside[1], of_beside[2]);
@@ -419,7 +421,7 @@ pub(super) fn any_kernel<const MODE: u32, T: Float>(
         }
         squares = v.mul_add(v, squares);
     }
-    let scale = (sum_of_row::<256>(squares, parts, 0) / n as f32 + eps).rsqrt();
+    let scale = fast::rsqrt(sum_of_row::<256>(squares, parts, 0) * (1.0 / n as f32) + eps);
     for i in (thread_idx_x()..n).step_by(256) {
         let mut v = x[from + i as usize].to_f32() - mean;
         if MODE == ADD {

@@ -118,7 +118,8 @@ pub(super) fn quantize_kernel<
         }
     }
     let w = factors::<256, PER>(weight, lane, n, plus);
-    let scale = (sum_of_row::<256>(squares::<PER>(v), parts, 0) / n as f32 + eps).rsqrt();
+    let total = sum_of_row::<256>(squares::<PER>(v), parts, 0);
+    let scale = fast::rsqrt(total * (1.0 / n as f32) + eps);
     #[unroll]
     for i in 0..PER {
         for j in 0..8 {

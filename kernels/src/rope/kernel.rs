@@ -59,19 +59,30 @@ fn turn<const W: usize, const HALVES: bool>(
     at: u32,
 ) {
     let (a, b) = (*low, *high);
-    for j in 0..8u32 {
-        if W != 1 || j == 0 {
-            let (cos, sin) = (angles[at + j], angles[TOKENS * PAIRS + at + j]);
-            if HALVES || W == 1 {
-                low[j] = a[j] * cos - b[j] * sin;
-                high[j] = b[j] * cos + a[j] * sin;
-            } else if j < 4 {
-                low[2 * j] = a[2 * j] * cos - a[2 * j + 1] * sin;
-                low[2 * j + 1] = a[2 * j + 1] * cos + a[2 * j] * sin;
-            } else {
-                high[2 * j - 8] = b[2 * j - 8] * cos - b[2 * j - 7] * sin;
-                high[2 * j - 7] = b[2 * j - 7] * cos + b[2 * j - 8] * sin;
+    let (mut cos, mut sin) = ([0.0f32; 8], [0.0f32; 8]);
+    if W == 1 {
+        cos[0] = angles[at];
+        sin[0] = angles[TOKENS * PAIRS + at];
+    } else {
+        for i in 0..2u32 {
+            let c = load_vec4(angles, at + i * 4);
+            let s = load_vec4(angles, TOKENS * PAIRS + at + i * 4);
+            for j in 0..4u32 {
+                cos[i * 4 + j] = c[j];
+                sin[i * 4 + j] = s[j];
             }
+        }
+    }
+    for j in 0..8u32 {
+        if HALVES || W == 1 {
+            low[j] = a[j] * cos[j] - b[j] * sin[j];
+            high[j] = b[j] * cos[j] + a[j] * sin[j];
+        } else if j < 4 {
+            low[2 * j] = a[2 * j] * cos[j] - a[2 * j + 1] * sin[j];
+            low[2 * j + 1] = a[2 * j + 1] * cos[j] + a[2 * j] * sin[j];
+        } else {
+            high[2 * j - 8] = b[2 * j - 8] * cos[j] - b[2 * j - 7] * sin[j];
+            high[2 * j - 7] = b[2 * j - 7] * cos[j] + b[2 * j - 8] * sin[j];
         }
     }
 }
