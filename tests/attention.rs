@@ -1,4 +1,6 @@
 //! Attention against its definition and golden data.
 
+mod decode;
+mod decode_golden;
 mod prefill;
 mod prefill_golden;

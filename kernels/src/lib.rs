@@ -5,7 +5,7 @@
 //!
 //! | module | what |
 //! | --- | --- |
-//! | [`attention`] | attention of prompts |
+//! | [`attention`] | attention of prompts, and of new tokens over a cache |
 //! | [`elementwise`] | scaled sums and gated activations |
 //! | [`embedding`] | rows of tables of embeddings |
 //! | [`gdn`] | linear attention with a gated delta rule |

@@ -8,22 +8,22 @@ use serde_json::Value;
 
 use super::prefill::{Batch, Input, distance};
 
-struct Golden {
+pub(super) struct Golden {
     bytes: Vec<u8>,
     header: Value,
     cases: Vec<Value>,
 }
 
-struct Case {
-    name: String,
-    dtype: String,
-    prefill: Prefill,
+pub(super) struct Case {
+    pub(super) name: String,
+    pub(super) dtype: String,
+    pub(super) prefill: Prefill,
     /// Queries and keys.
-    lengths: [u32; 2],
+    pub(super) lengths: [u32; 2],
 }
 
 impl Golden {
-    fn read() -> Self {
+    pub(super) fn read() -> Self {
         let folder = FilePath::new(env!("CARGO_MANIFEST_DIR")).join("golden/attention");
         let file = std::fs::read(folder.join("prefill.safetensors")).unwrap();
         let manifest = std::fs::read(folder.join("prefill.json")).unwrap();
@@ -37,7 +37,7 @@ impl Golden {
         }
     }
 
-    fn cases(&self) -> Vec<Case> {
+    pub(super) fn cases(&self) -> Vec<Case> {
         let case = |it: &Value| {
             let number = |name: &str| it[name].as_u64().unwrap() as u32;
             assert_eq!(number("B"), 1);
@@ -56,7 +56,7 @@ impl Golden {
     }
 
     /// A tensor `[1, heads, tokens, ..]` as `[tokens, heads, ..]`.
-    fn tensor(&self, case: &Case, name: &str) -> Vec<f64> {
+    pub(super) fn tensor(&self, case: &Case, name: &str) -> Vec<f64> {
         let entry = &self.header[format!("{}.{name}", case.name)];
         let number = |value: &Value| value.as_u64().unwrap() as usize;
         let [begin, end] = [0, 1].map(|i| number(&entry["data_offsets"][i]));

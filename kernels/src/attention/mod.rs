@@ -3,6 +3,8 @@
 //!
 //! | module | what |
 //! | --- | --- |
+//! | [`decode`] | a few new tokens of each sequence, over the pages of a cache |
 //! | [`prefill`] | many queries of each sequence: prompts, and parts of them on top of a cache |
 
+pub mod decode;
 pub mod prefill;
