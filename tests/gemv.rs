@@ -114,6 +114,8 @@ fn check<B: Block>(halves: &[usize], shapes: &[(usize, usize)], batches: &[usize
 /// Less than a tile of rows and of columns; several panels for a warp; several tiles for a block.
 const SMALL: &[(usize, usize)] = &[(1, 256), (17, 512), (70, 1280)];
 const LONG: &[(usize, usize)] = &[(33, 4864)];
+/// A group for a block of 18 warps, beside which multiprocessors are idle.
+const ALONE: &[(usize, usize)] = &[(9, 4608)];
 const BATCHES: &[usize] = &[1, 2, 3, 8];
 
 macro_rules! formats {
@@ -122,6 +124,7 @@ macro_rules! formats {
         fn $test() -> Result<()> {
             check::<$block>($halves, SMALL, BATCHES)?;
             check::<$block>($halves, LONG, &[1])?;
+            check::<$block>($halves, ALONE, &[1, 2])?;
             check_unpacked::<$block>($halves, (37, 512))
         }
     )*};

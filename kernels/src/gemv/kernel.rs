@@ -152,6 +152,49 @@ fn scales<const FORMAT: u32, const BATCH: u32>(
     [d, sums]
 }
 
+/// [`integers`] and [`scales`] of a set of a panel, of vectors whose words begin at `first`.
+#[gpu_fn]
+fn words_of<const FORMAT: u32, const BATCH: u32>(
+    x: &[u32],
+    first: u32,
+    panels: u32,
+    panel: u32,
+    set: u32,
+) -> ([u32; 2], [[f32; 2]; 2]) {
+    let plane = panels * (BATCH * 8);
+    let of_scales = first + plane * 8 + panel * (BATCH * 8);
+    (
+        integers::<FORMAT, BATCH>(x, first + panel * (BATCH * 64), set),
+        scales::<FORMAT, BATCH>(x, of_scales, plane, set),
+    )
+}
+
+/// Makes the barriers.
+#[gpu_fn]
+fn begin<const WARPS: u32>(
+    full: &mut [u64],
+    written: &mut [u64],
+    free: &mut [u64],
+    ready: &mut [u64],
+    places: u32,
+) {
+    let warp = thread_idx_x() / 32;
+    if thread_idx_x() % 32 == 0 {
+        for place in 0..places {
+            mbarrier_init(&mut full[warp * PLACES + place], 1);
+        }
+        if warp < 2 {
+            mbarrier_init(&mut written[warp], WARPS);
+            mbarrier_init(&mut free[warp], 1);
+        }
+        if warp < PARTS {
+            mbarrier_init(&mut ready[warp], 1);
+        }
+        fence_mbarrier_init();
+    }
+    warp_sync();
+}
+
 /// A lane of each of the first warps begins to copy a part of the vectors into shared memory: their
 /// integers, then `runs` scales and sums of each 32.
 #[gpu_fn]
@@ -202,6 +245,63 @@ fn factor<const FORMAT: u32, const BATCH: u32>(
         [x[0] & masks[i * 2], x[0] & masks[i * 2 + 1]]
     } else {
         [x[0] & masks[i], x[1] & masks[i]]
+    }
+}
+
+/// Adds the products of a set's codes and the vectors' integers to `dots`. This lane's words of the
+/// panel begin at `from`; those of a piece of each plane stay in `planes` for as long as they last.
+#[gpu_fn]
+fn add_products<const FORMAT: u32, const BATCH: u32>(
+    dots: &mut FragC<i32>,
+    ring: &[u32],
+    from: u32,
+    planes: &mut [[u32; 4]; 2],
+    masks: &[u32; 8],
+    (x, set): ([u32; 2], u32),
+) {
+    const LOW: u32 = LAYOUTS[FORMAT as usize][0];
+    const HIGH: u32 = LAYOUTS[FORMAT as usize][1];
+    const SHORT: bool = formats::SHORT[LAYOUTS[FORMAT as usize][2] as usize];
+    const SPAN: u32 = 8 / BATCH;
+    // Steps of a set; a set of 8 vectors and 16 columns is half a step.
+    const STEPS: u32 = if SHORT && SPAN > 1 { SPAN / 2 } else { SPAN };
+    // Two sums of steps in turns wait less for each other.
+    const CHAINS: u32 = if STEPS >= 4 { 2 } else { 1 };
+    // Steps of a piece of each plane.
+    const LOW_STEPS: u32 = 8 / LOW;
+    const HIGH_STEPS: u32 = if HIGH == 0 { 1 } else { 8 / HIGH };
+    let mut others = FragC::<i32>::zero();
+    #[unroll]
+    for i in 0..STEPS {
+        let step = if SHORT && SPAN == 1 { set / 2 } else { set * STEPS + i };
+        if step % LOW_STEPS == 0 {
+            let piece = load_vec4(ring, from + step / LOW_STEPS * 128);
+            planes[0] = [piece.x, piece.y, piece.z, piece.w];
+        }
+        if HIGH != 0 && step % HIGH_STEPS == 0 {
+            let piece = load_vec4(ring, from + (LOW + step / HIGH_STEPS) * 128);
+            planes[1] = [piece.x, piece.y, piece.z, piece.w];
+        }
+        let mut words = [0u32; 4];
+        #[unroll]
+        for w in 0..4u32 {
+            words[w] = codes::<LOW, HIGH, { !MINIMA[LAYOUTS[FORMAT as usize][2] as usize] }>(
+                (planes[0][w], step % LOW_STEPS),
+                (planes[1][w], step % HIGH_STEPS),
+            );
+        }
+        let x = factor::<FORMAT, BATCH>(x, masks, set, i);
+        if CHAINS == 2 && i % 2 == 1 {
+            mma(&mut others, frag_a::<i8>(words), frag_b::<i8>(x));
+        } else {
+            mma(dots, frag_a::<i8>(words), frag_b::<i8>(x));
+        }
+    }
+    if CHAINS == 2 {
+        #[unroll]
+        for i in 0..4u32 {
+            dots[i] += others[i];
+        }
     }
 }
 
@@ -277,6 +377,28 @@ fn store_sums<const BATCH: u32>(partial: &mut [f32], to: u32, sums: [f32; 4]) {
     }
 }
 
+/// The sums of all warps: this lane's of a group.
+#[gpu_fn]
+fn add_up<const FORMAT: u32, const BATCH: u32, const WARPS: u32>(
+    partial: &[f32],
+    buffer: u32,
+) -> [f32; 4] {
+    let lane = thread_idx_x() % 32;
+    let mut totals = [0.0f32; 4];
+    #[unroll]
+    for i in 0..(BATCH + 1) / 2 {
+        let element = i * 32 + lane;
+        if element < 16 * BATCH {
+            #[unroll]
+            for w in 0..WARPS {
+                totals[i] += partial[(buffer * WARPS + w) * (16 * BATCH) + element];
+            }
+            totals[i] *= unit::<FORMAT>();
+        }
+    }
+    totals
+}
+
 /// `silu(gate) * up` of totals, the first half of which are those of gates.
 #[gpu_fn]
 pub(super) fn silu_mul<const BATCH: u32>(totals: &mut [f32; 4]) {
@@ -349,15 +471,8 @@ fn multiply<const FORMAT: u32, const BATCH: u32, const ALL: bool, const WARPS: u
     const SHORT: bool = formats::SHORT[SCALES as usize];
     const PLANES: u32 = (LOW + HIGH) * 128;
     const PANEL: u32 = PLANES + formats::SCALES[SCALES as usize];
-    // Groups of one vector in the columns of one product, and products of a panel.
-    const SPAN: u32 = 8 / BATCH;
+    // Groups of weights that are scaled at once are a set.
     const SETS: u32 = if SHORT { 2 * BATCH } else { BATCH };
-    // Steps of a set; a set of 8 vectors and 16 columns is half a step.
-    const STEPS: u32 = if SHORT && SPAN > 1 { SPAN / 2 } else { SPAN };
-    const CHAINS: u32 = if STEPS >= 4 { 2 } else { 1 };
-    // Steps of a piece of each plane.
-    const LOW_STEPS: u32 = 8 / LOW;
-    const HIGH_STEPS: u32 = if HIGH == 0 { 1 } else { 8 / HIGH };
     // Many vectors are read from shared memory: their integers, scales and what sums are needed.
     const STAGED: bool = BATCH >= 4;
     const RUNS: u32 = if SIGNED {
@@ -412,20 +527,7 @@ fn multiply<const FORMAT: u32, const BATCH: u32, const ALL: bool, const WARPS: u
         ring: if STAGED { panels * (BATCH * (64 + 8 * RUNS)) } else { 0 },
     };
     let mut at = At { group: warp / panels, panel: warp % panels };
-    if lane == 0 {
-        for place in 0..places {
-            mbarrier_init(&mut full[warp * PLACES + place], 1);
-        }
-        if warp < 2 {
-            mbarrier_init(&mut written[warp], WARPS);
-            mbarrier_init(&mut free[warp], 1);
-        }
-        if warp < PARTS {
-            mbarrier_init(&mut ready[warp], 1);
-        }
-        fence_mbarrier_init();
-    }
-    warp_sync();
+    begin::<WARPS>(full, written, free, ready, places);
     // Weights do not depend on the kernels before this one.
     let mut next = at;
     for place in 0..places {
@@ -435,16 +537,12 @@ fn multiply<const FORMAT: u32, const BATCH: u32, const ALL: bool, const WARPS: u
     bar_sync();
     grid_dependency_launch();
     grid_dependency_wait();
-    let plane = panels * (BATCH * 8);
     let mut x = [0u32; 2];
     let mut of_x = [[0.0f32; 2]; 2];
     if STAGED {
         stage::<BATCH>(activations, ring, ready, panels, RUNS);
     } else {
-        let first = vectors + at.panel * (BATCH * 64);
-        x = integers::<FORMAT, BATCH>(activations, first, 0);
-        let first = vectors + plane * 8 + at.panel * (BATCH * 8);
-        of_x = scales::<FORMAT, BATCH>(activations, first, plane, 0);
+        (x, of_x) = words_of::<FORMAT, BATCH>(activations, vectors, panels, at.panel, 0);
     }
     let masks = masks::<BATCH>();
 
@@ -465,65 +563,37 @@ fn multiply<const FORMAT: u32, const BATCH: u32, const ALL: bool, const WARPS: u
                     header::<FORMAT, ALL>(ring, of_w, g),
                     header::<FORMAT, ALL>(ring, of_w, g + 8),
                 ];
-                let mut low = [0u32; 4];
-                let mut high = [0u32; 4];
+                let mut planes = [[0u32; 4]; 2];
                 #[unroll]
                 for set in 0..SETS {
                     if STAGED {
-                        let first = at.panel * (BATCH * 64);
-                        x = integers::<FORMAT, BATCH>(ring, first, set);
-                        let first = plane * 8 + at.panel * (BATCH * 8);
-                        of_x = scales::<FORMAT, BATCH>(ring, first, plane, set);
+                        (x, of_x) = words_of::<FORMAT, BATCH>(ring, 0, panels, at.panel, set);
                     }
                     let mut dots = FragC::<i32>::zero();
                     #[unroll]
                     for i in 0..4u32 {
                         dots[i] = MAGIC;
                     }
-                    let mut others = FragC::<i32>::zero();
-                    #[unroll]
-                    for i in 0..STEPS {
-                        let step = if SHORT && SPAN == 1 { set / 2 } else { set * STEPS + i };
-                        let from = here + lane * 4;
-                        if step % LOW_STEPS == 0 {
-                            let piece = load_vec4(ring, from + step / LOW_STEPS * 128);
-                            low = [piece.x, piece.y, piece.z, piece.w];
-                        }
-                        if HIGH != 0 && step % HIGH_STEPS == 0 {
-                            let piece = load_vec4(ring, from + (LOW + step / HIGH_STEPS) * 128);
-                            high = [piece.x, piece.y, piece.z, piece.w];
-                        }
-                        let mut words = [0u32; 4];
-                        #[unroll]
-                        for w in 0..4u32 {
-                            words[w] = codes::<LOW, HIGH, SIGNED>(
-                                (low[w], step % LOW_STEPS),
-                                (high[w], step % HIGH_STEPS),
-                            );
-                        }
-                        let x = factor::<FORMAT, BATCH>(x, &masks, set, i);
-                        // Two sums of steps in turns wait less for each other.
-                        if CHAINS == 2 && i % 2 == 1 {
-                            mma(&mut others, frag_a::<i8>(words), frag_b::<i8>(x));
-                        } else {
-                            mma(&mut dots, frag_a::<i8>(words), frag_b::<i8>(x));
-                        }
-                    }
-                    if CHAINS == 2 {
-                        #[unroll]
-                        for i in 0..4u32 {
-                            dots[i] += others[i];
-                        }
-                    }
+                    add_products::<FORMAT, BATCH>(
+                        &mut dots,
+                        ring,
+                        here + lane * 4,
+                        &mut planes,
+                        &masks,
+                        (x, set),
+                    );
                     let of_set = of_x;
                     if !STAGED {
                         // What comes next is asked for before this is done.
                         let (of_panel, of_set) =
                             if set + 1 < SETS { (at.panel, set + 1) } else { (following.panel, 0) };
-                        let first = vectors + of_panel * (BATCH * 64);
-                        x = integers::<FORMAT, BATCH>(activations, first, of_set);
-                        let first = vectors + plane * 8 + of_panel * (BATCH * 8);
-                        of_x = scales::<FORMAT, BATCH>(activations, first, plane, of_set);
+                        (x, of_x) = words_of::<FORMAT, BATCH>(
+                            activations,
+                            vectors,
+                            panels,
+                            of_panel,
+                            of_set,
+                        );
                     }
                     add_scaled::<FORMAT, BATCH>(
                         &mut sums, &dots, ring, of_w, &headers, of_set, set,
@@ -552,20 +622,11 @@ fn multiply<const FORMAT: u32, const BATCH: u32, const ALL: bool, const WARPS: u
         // The sums of the group before this one, once all warps have theirs: one of the warps that
         // run out of panels first adds them.
         if group > 0 && (group - 1) % WARPS == WARPS - 1 - warp {
-            let (done, buffer) = (group - 1, (group - 1) % 2);
-            mbarrier_wait(&mut written[buffer], done / 2 % 2);
-            let mut totals = [0.0f32; 4];
-            #[unroll]
-            for i in 0..(BATCH + 1) / 2 {
-                let element = i * 32 + lane;
-                if element < 16 * BATCH {
-                    #[unroll]
-                    for w in 0..WARPS {
-                        totals[i] += partial[(buffer * WARPS + w) * (16 * BATCH) + element];
-                    }
-                    totals[i] *= unit::<FORMAT>();
-                }
-            }
+            let rows = if flags & PAIRS != 0 { 8 } else { 16u32 };
+            let first = (block_idx_x() + (group - 1) * stride) * rows;
+            let buffer = (group - 1) % 2;
+            mbarrier_wait(&mut written[buffer], (group - 1) / 2 % 2);
+            let mut totals = add_up::<FORMAT, BATCH, WARPS>(partial, buffer);
             warp_sync();
             if lane == 0 {
                 mbarrier_arrive(&mut free[buffer]);
@@ -573,9 +634,6 @@ fn multiply<const FORMAT: u32, const BATCH: u32, const ALL: bool, const WARPS: u
             if flags & PAIRS != 0 {
                 silu_mul::<BATCH>(&mut totals);
             }
-            // Made of `flags` again, so that no register holds it meanwhile.
-            let rows = if flags & PAIRS != 0 { 8 } else { 16u32 };
-            let first = (block_idx_x() + done * stride) * rows;
             store_totals::<BATCH>((y, bias), &totals, first, rows, (n, batch, flags));
         }
     }
