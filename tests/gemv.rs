@@ -12,6 +12,7 @@ use firesteel_kernels::shape::{Error, Result};
 use firesteel_tests::ptxas;
 
 mod dp4a;
+mod prompts;
 mod variants;
 
 #[test]

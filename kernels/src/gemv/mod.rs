@@ -16,6 +16,7 @@ mod kernel;
 mod launch;
 mod panel;
 mod product;
+mod prompt;
 mod repack;
 mod unpack;
 
@@ -24,6 +25,10 @@ use firesteel::prelude::*;
 pub use activations::{Activation, Activations, quantize_activations};
 pub use experts::{gemv_experts, gemv_experts_silu_mul};
 pub use product::{Float16, dequantize, quant_matmul};
+pub use prompt::{
+    Routes, Workspace, quant_matmul_experts, quant_matmul_experts_silu_mul, quant_matmul_in,
+    quant_matmul_silu_mul,
+};
 
 use self::launch::Variant;
 use crate::quant::Format;
@@ -336,5 +341,5 @@ pub fn ptx() -> impl Iterator<Item = &'static str> {
     let instances = instances.chain(activations::quantize_alone_kernel::INSTANCES.iter());
     let instances = instances.chain(unpack::unpack_kernel::INSTANCES.iter());
     let instances = instances.chain(dp4a::dp4a_kernel::INSTANCES.iter());
-    instances.map(|it| it.ptx()).chain(repack::PTX.iter().copied())
+    instances.map(|it| it.ptx()).chain(repack::PTX.iter().copied()).chain(prompt::ptx())
 }

@@ -1,12 +1,17 @@
-//! Many vectors times quantised weights: a run of rows is unpacked to 16 bits, which stay in the L2
-//! cache, and multiplied on the tensor cores; then the next.
+//! Many vectors times quantised weights, in one of two ways: by the kernel that unpacks in registers
+//! ([`prompt`]), or a run of rows is unpacked to 16 bits, which stay in the L2 cache, and multiplied as
+//! any matrix; then the next.
 
 use firesteel::prelude::*;
 
+use super::prompt::{self, Workspace, quant_matmul_in};
 use super::{QuantMatrix, check_pairs, unpack};
 use crate::matmul::{Multiply, Product, matmul};
 use crate::shape::{self, Result};
 
+/// Vectors up to which the weights are unpacked in registers: by each tile of vectors anew, which for
+/// more of them takes longer than to unpack them once.
+const MOST: usize = 512;
 /// Bytes of unpacked rows at once.
 const RUN: usize = 32 << 20;
 
@@ -88,7 +93,8 @@ pub fn dequantize<T: Float16>(
 /// `y [m, n] = x [m, k] w [n, k]ᵀ`, row-major, for any number of vectors: those of a prompt. Weights
 /// are rounded to the type of `x`; sums are `f32`, as those of [`matmul`].
 ///
-/// The unpacked weights need up to 32 MiB of the stream's memory.
+/// With compute capability 9.0, up to 512 vectors of `bf16` take the way of [`quant_matmul_in`]; the
+/// others unpack the weights, which needs up to 32 MiB of the stream's memory.
 ///
 /// # Errors
 /// If a length does not fit; while work is captured, since that cannot have memory of its own; and
@@ -104,6 +110,14 @@ pub fn quant_matmul<T: Float16 + DeviceCopy>(
     check_pairs("quant_matmul", w, false)?;
     shape::eq("x", m * k, x.len())?;
     shape::eq("y", m * n, y.len())?;
+    if T::BF16 && m <= MOST && prompt::has_machine(stream)? {
+        // SAFETY: The type is `bf16`, and `y` is borrowed for this call.
+        let mut y = unsafe { part::<T, bf16>(y, 0, m * n)? };
+        // SAFETY: The type is `bf16`.
+        let x = unsafe { part::<T, bf16>(x, 0, m * k)? };
+        let mut workspace = Workspace::new(stream, m, w.k as usize)?;
+        return quant_matmul_in(stream, &mut workspace, &mut y, &x, w, m);
+    }
     let rows = (RUN / (2 * k) / 256 * 256).clamp(256, n.next_multiple_of(256));
     let mut weights = stream.alloc_uninit::<T>(rows.min(n) * k)?;
     for first in (0..n).step_by(rows) {
