@@ -142,6 +142,11 @@ fn gate_and_up_of_a_prompt() -> Result<()> {
 /// Rows of each of 6 experts: of none, of some, of several tiles.
 const COUNTS: [usize; 6] = [0, 5, 16, 0, 41, 3];
 
+/// Where they begin, and where the last ones end.
+fn offsets() -> Vec<u32> {
+    (0..=6).map(|expert| COUNTS[..expert].iter().sum::<usize>() as u32).collect()
+}
+
 /// Six experts; rows that are any vectors, one of them none; results in any order, one without a
 /// place; factors.
 fn check_experts<B: Block>(halves: &[usize], pairs: bool, lists: bool) -> Result<()> {
@@ -158,11 +163,7 @@ fn check_experts<B: Block>(halves: &[usize], pairs: bool, lists: bool) -> Result
         QuantMatrix::repack(&stream, B::FORMAT, &of_gate, (6 * n, k))?
     };
     let w = w.of_experts(6)?;
-    let mut offsets = vec![0u32];
-    offsets.extend(COUNTS.iter().scan(0, |sum, count| {
-        *sum += *count as u32;
-        Some(*sum)
-    }));
+    let offsets = offsets();
     let rows = offsets[6] as usize;
     let tokens = if lists { 20 } else { rows };
     let x = vectors(8, tokens * k);

@@ -35,7 +35,6 @@ fn product<const FORMAT: u32, const TOKENS: u32>(
 ) {
     const LOW: u32 = LAYOUTS[FORMAT as usize][0];
     const HIGH: u32 = LAYOUTS[FORMAT as usize][1];
-    const SHORT: bool = formats::SHORT[LAYOUTS[FORMAT as usize][2] as usize];
     const SCALES: u32 = formats::SCALES[LAYOUTS[FORMAT as usize][2] as usize];
     const PANEL: u32 = (LOW + HIGH) * 128 + SCALES;
     const GROUPS: u32 = if TOKENS == 128 { 2 } else { 1 };
@@ -44,7 +43,6 @@ fn product<const FORMAT: u32, const TOKENS: u32>(
     // places of its own: one that waited for another's could be a phase ahead of it.
     const AT_ONCE: u32 = if TEAMS == 1 { 1 } else { 4 };
     const PLACES_X: u32 = if TEAMS == 1 { 6 } else { 4 };
-    const ROWS: u32 = GROUPS * 64;
     // Places of panels in shared memory.
     const PLACES_W: u32 = if TEAMS == 1 {
         if PANEL > 850 { 2 } else { 3 }
@@ -107,7 +105,7 @@ fn product<const FORMAT: u32, const TOKENS: u32>(
             grid_dependency_wait();
         }
         while number < units && warp < 2 {
-            let unit: Unit = unit_at::<ROWS, TOKENS>(
+            let unit: Unit = unit_at::<GROUPS, TOKENS>(
                 number,
                 offsets,
                 (groups, rows),
@@ -188,7 +186,7 @@ fn product<const FORMAT: u32, const TOKENS: u32>(
         let g = lane / 4;
         let mut done = 0u32;
         while number < units {
-            let unit: Unit = unit_at::<ROWS, TOKENS>(
+            let unit: Unit = unit_at::<GROUPS, TOKENS>(
                 number,
                 offsets,
                 (groups, rows),
@@ -221,13 +219,13 @@ fn product<const FORMAT: u32, const TOKENS: u32>(
                         if step % LOW_STEPS == 0 {
                             let four = load_vec4(ring, from + step / LOW_STEPS * 128);
                             let four = [four.x, four.y, four.z, four.w];
-                            let words: [u32; 4] = exchanged::<SHORT>(four);
+                            let words: [u32; 4] = exchanged::<FORMAT>(four);
                             low = upright::<FORMAT, { HIGH == 0 }>(words);
                         }
                         if HIGH != 0 && step % HIGH_STEPS == 0 {
                             let four = load_vec4(ring, from + (LOW + step / HIGH_STEPS) * 128);
                             let four = [four.x, four.y, four.z, four.w];
-                            let words: [u32; 4] = exchanged::<SHORT>(four);
+                            let words: [u32; 4] = exchanged::<FORMAT>(four);
                             high = upright::<FORMAT, true>(words);
                         }
                         let left: [[u32; 4]; 2] =

@@ -9,6 +9,7 @@ mod kernel;
 mod launch;
 mod plan;
 mod store;
+#[allow(dead_code, reason = "rustc does not see fields that only generic device functions read")]
 mod units;
 mod weights;
 

@@ -70,9 +70,10 @@ pub(super) struct Unit {
     pub(super) slot: u32,
 }
 
-/// Unit `number`. Parts of a tile follow each other, then the tiles of the same weights.
+/// Unit `number` of tiles with `GROUPS * 64` rows of weights. Parts of a tile follow each other, then
+/// the tiles of the same weights.
 #[gpu_fn]
-pub(super) fn unit_at<const ROWS: u32, const TOKENS: u32>(
+pub(super) fn unit_at<const GROUPS: u32, const TOKENS: u32>(
     number: u32,
     offsets: &[u32],
     (groups, rows): (u32, u32),
@@ -80,11 +81,11 @@ pub(super) fn unit_at<const ROWS: u32, const TOKENS: u32>(
     rows_of_group: u32,
 ) -> Unit {
     let (tile, part) = (number / parts, number % parts);
-    let tiles_down = groups.div_ceil(ROWS / 16);
+    let tiles_down = groups.div_ceil(GROUPS * 4);
     if offsets.len() > 0 {
         let (down, along) = (tile % tiles_down, tile / tiles_down);
-        let run = run_of(offsets, rows, TOKENS, along);
-        let first = down * (ROWS / 16);
+        let run: Run = run_of(offsets, rows, TOKENS, along);
+        let first = down * (GROUPS * 4);
         Unit {
             tile,
             part,
@@ -97,7 +98,7 @@ pub(super) fn unit_at<const ROWS: u32, const TOKENS: u32>(
         }
     } else {
         let (down, along) = (tile / tiles, tile % tiles);
-        let first = down * (ROWS / 16);
+        let first = down * (GROUPS * 4);
         Unit {
             tile,
             part,

@@ -12,7 +12,8 @@ use super::super::panel::{ANY, codes, scale};
 /// columns, a lane has 8 neighbours of a row in two words, and pairs are exchanged as a matrix of 4 by
 /// 4 is transposed; else it has 4 of each 16.
 #[gpu_fn]
-pub(super) fn exchanged<const SHORT: bool>(words: [u32; 4]) -> [u32; 4] {
+pub(super) fn exchanged<const FORMAT: u32>(words: [u32; 4]) -> [u32; 4] {
+    const SHORT: bool = formats::SHORT[LAYOUTS[FORMAT as usize][2] as usize];
     let t = thread_idx_x() % 4;
     let odd = t % 2 == 1;
     let mut all = [0u32; 4];
