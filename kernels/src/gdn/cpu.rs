@@ -98,7 +98,7 @@ pub fn gdn_gating(a: &[f32], b: &[f32], a_log: &[f32], dt_bias: &[f32]) -> (Vec<
 }
 
 /// The causal convolution of each channel of one sequence with SiLU, as
-/// [`causal_conv1d_reference`](super::causal_conv1d_reference).
+/// [`causal_conv1d_reference`](super::reference::causal_conv1d_reference).
 ///
 /// # Panics
 /// If `state` is not `[W - 1, C]`, or `y` not as long as `x`.
