@@ -16,20 +16,13 @@ mod prompts;
 mod variants;
 
 #[test]
-fn products_assemble_without_spills() {
+fn products_stay_in_registers() {
     for text in gemv::ptx() {
-        if ptxas::find().is_some() && SPILL_A_FEW.iter().any(|name| text.contains(name)) {
-            let resources = ptxas::assemble(text, "sm_90a").unwrap();
-            assert!(resources.spill_bytes <= 24, "{resources:?}");
-        } else {
-            ptxas::demand(text, &[]);
-        }
+        // Blocks of 640 threads begin with 96 registers each: where units begin, a few are wanted more.
+        let most = if text.contains("prompt_kernel") { 24 } else { 0 };
+        ptxas::demand_within(text, &[], most);
     }
 }
-
-/// Tiles of 64 vectors of `q4_K` and `q5_K` want a few registers more than the 96 that blocks of 640
-/// threads begin with.
-const SPILL_A_FEW: [&str; 2] = ["prompt_kernel_12_64", "prompt_kernel_13_64"];
 
 /// Blocks with any codes and scales, and moderate scales of scales. `halves` are where those are.
 fn blocks<B: Block>(seed: u64, count: usize, halves: &[usize]) -> Vec<B> {

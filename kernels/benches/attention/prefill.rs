@@ -172,7 +172,7 @@ pub(crate) fn chunks(
     options: &Options,
     dims: &[u32],
 ) -> Result<(), Failure> {
-    page.text("\n## Chunks on top of a cache");
+    page.text("## Chunks on top of a cache");
     page.text(&format!(
         "The last {CHUNK} tokens of each of {SEQUENCES} sequences in pages, otherwise the same."
     ));

@@ -79,16 +79,22 @@ impl Page {
 
     /// A paragraph, or a heading.
     pub(crate) fn text(&mut self, text: &str) {
+        self.end_table();
         self.body += &format!("{text}\n\n");
     }
 
     /// Begins a table, after an empty line if there was one before.
     pub(crate) fn table(&mut self, columns: &[&str]) {
+        self.end_table();
+        self.body += &format!("| {} |\n", columns.join(" | "));
+        self.body += &format!("|{}\n", " --- |".repeat(columns.len()));
+    }
+
+    /// An empty line behind a table.
+    fn end_table(&mut self) {
         if self.body.ends_with("|\n") {
             self.body.push('\n');
         }
-        self.body += &format!("| {} |\n", columns.join(" | "));
-        self.body += &format!("|{}\n", " --- |".repeat(columns.len()));
     }
 
     /// A line of the table, and what it says for programs.
